@@ -92,6 +92,16 @@ export const Transcript = z.object({
 });
 export type Transcript = z.output<typeof Transcript>;
 
+/** The largest HTML body that is shown, in characters. */
+export const previewLimit = 5_000_000;
+
+export const PreviewInput = z.object({
+  html: z.string().max(previewLimit),
+  /** Lets the page load images from http and https. Nothing else is ever let in. */
+  remoteContent: z.boolean().default(false),
+});
+export type PreviewInput = z.input<typeof PreviewInput>;
+
 const nothing = z.object({});
 
 const appMethods = {
@@ -103,6 +113,11 @@ const appMethods = {
   'servers.stop': method(z.object({ server: ServerId }), nothing),
   /** Sends one message by real SMTP and returns the whole conversation. A refusal is a result, not an error. */
   'probe.send': method(TestMessage, Transcript),
+  /**
+   * Keeps a mail's HTML for a moment and names the path, below the page's own origin, that serves it once with a
+   * Content-Security-Policy of its own: no scripts, no requests, an opaque origin. For `<iframe sandbox="" src>`.
+   */
+  'preview.create': method(PreviewInput, z.object({ path: z.string() })),
 };
 
 const appEvents = {
