@@ -40,11 +40,15 @@ export const ServerEntry = z.object({
 });
 export type ServerEntry = z.output<typeof ServerEntry>;
 
-export const Preferences = z.object({
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
-  language: z.enum(['system', 'en', 'zh']).default('system'),
-});
+const theme = z.enum(['system', 'light', 'dark']);
+const language = z.enum(['system', 'en', 'zh']);
+
+export const Preferences = z.object({ theme: theme.default('system'), language: language.default('system') });
 export type Preferences = z.output<typeof Preferences>;
+
+/** What shall change; an absent member stays. Without defaults: `partial()` would fill them in and reset the rest. */
+export const PreferencesPatch = z.object({ theme: theme.optional(), language: language.optional() });
+export type PreferencesPatch = z.output<typeof PreferencesPatch>;
 
 export const AppInfo = z.object({
   version: z.string(),
@@ -107,7 +111,7 @@ const nothing = z.object({});
 const appMethods = {
   'app.info': method(nothing, AppInfo),
   'preferences.get': method(nothing, Preferences),
-  'preferences.set': method(Preferences.partial(), Preferences),
+  'preferences.set': method(PreferencesPatch, Preferences),
   'servers.list': method(nothing, z.object({ servers: z.array(ServerEntry) })),
   'servers.start': method(z.object({ server: ServerId }), nothing),
   'servers.stop': method(z.object({ server: ServerId }), nothing),

@@ -8,6 +8,7 @@
  * Promises: at most `entries` at once (the oldest goes first), none older than `maxAge`, one reading each.
  */
 import { randomBytes } from 'node:crypto';
+import { previewCsp } from '../contract/csp.ts';
 
 export const previewPath = '/preview/';
 
@@ -66,19 +67,9 @@ export class PreviewStore {
 
 /** The headers a preview is served with, lower-case names. Only images may come from elsewhere, and only on request. */
 export function previewHeaders(preview: Pick<Preview, 'remoteContent'>): Record<string, string> {
-  const images = preview.remoteContent ? 'data: https: http:' : 'data:';
   return {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': [
-      'sandbox',
-      "default-src 'none'",
-      `img-src ${images}`,
-      "style-src 'unsafe-inline'",
-      'font-src data:',
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'self'",
-    ].join('; '),
+    'content-security-policy': previewCsp(preview),
     'cache-control': 'no-store',
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=(), fullscreen=(), autoplay=()',
