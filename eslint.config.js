@@ -81,7 +81,7 @@ export default ts.config(
   },
   {
     files: ['renderer/**/*.ts', 'renderer/**/*.svelte'],
-    ignores: ['renderer/vite.config.ts', 'renderer/**/*.test.ts'],
+    ignores: ['renderer/vite.config.ts', 'renderer/testing/**', 'renderer/**/*.test.ts'],
     rules: forbid(
       [
         [

@@ -1,0 +1,4 @@
+/** What the Log page says. */
+export const log = {
+  title: 'Log',
+};

@@ -1,0 +1,82 @@
+/** What the Overview says. */
+import { plural } from '../format.ts';
+
+export const overview = {
+  title: 'Overview',
+  sub: (software: string, version: string, host: string) => `${host} · ${software} ${version}`,
+  profile: { sink: 'Mail sink', server: 'Mail server', postfix: 'Postfix' },
+  profileSentence: {
+    sink: 'Accepts all mail and keeps it here. Nothing is sent on.',
+    server: 'Delivers mail for its own domains and relays the rest.',
+    postfix: 'A Postfix server.',
+  },
+  flow: {
+    title: 'The way of a message',
+    since: (when: string) => `since the server started, ${when}`,
+    program: 'Your program',
+    programSub: 'sends by SMTP',
+    mta: 'Postrider',
+    mailboxes: 'Mailboxes',
+    mailboxesSub: (count: number, messages: number) =>
+      `${plural('en', count, { one: '# Maildir', other: '# Maildirs' })} · ${plural('en', messages, { one: '# message', other: '# messages' })}`,
+    nextHop: 'Next server',
+    nextHopSub: (relayhost: string) => relayhost,
+    nextHopMx: 'by MX record',
+    reader: 'You',
+    readerSub: 'read them here',
+    rejected: 'refused',
+    received: 'accepted',
+    delivered: 'delivered',
+    relayed: 'relayed',
+    bounced: 'bounced',
+    deferred: 'deferred',
+    unread: 'unread',
+    nothingRelayed: 'nothing leaves',
+    description: (received: number, delivered: number, relayed: number, queued: number) =>
+      `${received} messages accepted, ${queued} in the queues, ${delivered} delivered to mailboxes, ${relayed} relayed to other servers.`,
+  },
+  queues: { incoming: 'incoming', active: 'active', deferred: 'deferred', hold: 'hold', corrupt: 'corrupt' },
+  listeners: {
+    title: 'Listeners',
+    address: 'Address',
+    tls: { none: 'no TLS', starttls: 'STARTTLS', wrapper: 'TLS from the start' },
+    moved: (wanted: number, got: number) => `Wanted ${wanted}, which was taken; got ${got}`,
+    wide: 'Reachable from other machines',
+    wideHint: 'Anyone who reaches this address can hand in mail. Set inet_interfaces = loopback-only to close it.',
+    loopback: 'this machine only',
+    none: 'No listener is open: no program can send mail here.',
+  },
+  findings: {
+    title: 'Findings',
+    none: 'Nothing to remark',
+    noneBody: 'Configuration read, listeners open, data folder writable.',
+    level: { info: 'note', warning: 'warning', error: 'error' },
+    at: (file: string, line: number | undefined) => (line === undefined ? file : `${file}, line ${line}`),
+  },
+  remedies: {
+    'bound-beyond-loopback': 'Set inet_interfaces = loopback-only in main.cf, or restrict who may connect.',
+    'port-taken': 'Stop the program that uses the port, or point your programs at the new one.',
+    'disk-low': 'Free some space on the disk of the data folder; until then mail is refused for now (452).',
+  } as Readonly<Record<string, string>>,
+  facts: {
+    title: 'This server',
+    profile: 'Profile',
+    hostname: 'Host name',
+    domain: 'Domain',
+    data: 'Data folder',
+    uptime: 'Up',
+    pid: 'Process',
+    sessions: 'Open sessions',
+    version: 'Version',
+    uptimeSince: (span: string, when: string) => `${span}, since ${when}`,
+  },
+  reload: 'Read configuration again',
+  reloaded: 'Configuration read',
+  reloadedWith: (count: number) =>
+    plural('en', count, { one: 'Configuration read, # finding', other: 'Configuration read, # findings' }),
+  stop: {
+    action: 'Stop server',
+    title: (name: string) => `Stop ${name}?`,
+    body: 'It finishes what is in hand, then no program can send mail here until it is started again. Queued mail stays in the queue.',
+  },
+};

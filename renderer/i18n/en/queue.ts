@@ -1,0 +1,4 @@
+/** What the Queue page says. */
+export const queue = {
+  title: 'Queue',
+};

@@ -1,0 +1,4 @@
+/** What the Send page says. */
+export const send = {
+  title: 'Send',
+};
