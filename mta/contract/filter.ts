@@ -85,6 +85,23 @@ export function parseDuration(text: string): number | undefined {
   return Number(match[1]) * unit * 1000;
 }
 
+/**
+ * A point in time, as milliseconds since 1970: `2026-11-14` (its first moment, local time), `2026-11-14T10:30[:00]`,
+ * or a duration back from `now` (`2h`); undefined when it is none of these.
+ */
+export function parseMoment(text: string, now: number): number | undefined {
+  const match = /^(\d{4})-(\d{2})-(\d{2})(?:t(\d{2}):(\d{2})(?::(\d{2}))?)?$/.exec(text.trim().toLowerCase());
+  if (match === null) {
+    const duration = parseDuration(text);
+    return duration === undefined ? undefined : now - duration;
+  }
+  const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = match
+    .slice(1)
+    .map((part) => Number(part ?? 0));
+  const date = new Date(year, month - 1, day, hours, minutes, seconds);
+  return date.getMonth() === month - 1 && date.getDate() === day ? date.getTime() : undefined;
+}
+
 /** `500 20k 5m 1g` → bytes (binary units); undefined when it is none of these. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d{1,12})([kmg]?)b?$/.exec(text.trim().toLowerCase());
