@@ -29,6 +29,14 @@ export interface DeliveryOutcome extends RecipientOutcome {
   readonly connectionUse?: number | undefined;
   /** The address in `to=` when it differs from the recipient's. */
   readonly mailbox?: string | undefined;
+  /** The destination itself failed (no connection, bad greeting): the queue manager's negative feedback. */
+  readonly destinationFailed?: boolean | undefined;
+  /** The host that gave the answer, for a DSN's Remote-MTA. */
+  readonly remoteMta?: string | undefined;
+  /** Its reply, `550 5.1.1 …`, for Diagnostic-Code; absent when the fault was found here. */
+  readonly diagnostic?: string | undefined;
+  /** The next hop offers DSN and took the NOTIFY parameters over: no success report is ours to send. */
+  readonly dsnPassedOn?: boolean | undefined;
 }
 
 export interface DeliveryAgent {
