@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PostriderError } from '../contract/errors.ts';
 import { EventHub } from '../contract/rpc.ts';
 import { mailServer, type MailServerContract, type MailServerHandlers } from '../contract/server.ts';
-import { lockDataFolder } from '../master/lock.ts';
 import { controlAddress } from './address.ts';
 import { connectControl } from './connect.ts';
 import { listenControl } from './server.ts';
@@ -115,15 +114,5 @@ describe('the control socket', () => {
     const address = await controlAddress(deep, 'linux');
     expect(Buffer.byteLength(address)).toBeLessThan(104);
     expect(await controlAddress(deep, 'win32')).toMatch(/^\\\\\.\\pipe\\postrider-[0-9a-f]{32}$/);
-  });
-});
-
-describe('the lock of a data folder', () => {
-  it('is held once and can be taken again after release', async () => {
-    await mkdir(path.join(data, 'run'));
-    const first = lockDataFolder(data);
-    expect(() => lockDataFolder(data)).toThrow(expect.objectContaining({ code: 'conflict' }));
-    first.release();
-    lockDataFolder(data).release();
   });
 });
