@@ -11,7 +11,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { rolldown, type InputOptions, type OutputOptions } from 'rolldown';
 import { dist, root } from './paths.ts';
@@ -41,15 +41,18 @@ const parts: readonly Part[] = [
     inputs: ['app', 'mta', ...always],
     output: 'node',
     async build() {
-      const threads = await Array.fromAsync(glob('{app,mta}/**/*-thread.ts', { cwd: root }));
-      const entries = ['app/cli/postrider.ts', ...threads.sort()];
+      const threads = await filesLike('{app,mta}/**/*-thread.ts');
+      const entries = ['app/cli/postrider.ts', ...threads];
       const input: Record<string, string> = {};
       for (const entry of entries) {
         const name = path.basename(entry, '.ts');
         if (input[name] !== undefined) throw new Error(`${entry}: another entry has the same name; rename one`);
         input[name] = path.join(root, entry);
       }
-      await bundle({ input }, { dir: path.join(dist, 'node'), format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' });
+      await bundle(
+        { input },
+        { dir: path.join(dist, 'node'), format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' },
+      );
       await makeProgram(path.join(dist, 'node', 'postrider.js'));
     },
   },
@@ -59,11 +62,13 @@ const parts: readonly Part[] = [
     output: 'main',
     async build() {
       const dir = path.join(dist, 'main');
-      await bundle({ input: { main: path.join(root, 'main/main.ts') } }, { dir, format: 'esm' });
+      const main = { main: path.join(root, 'main/main.ts'), 'mta-utility': path.join(root, 'main/mta-utility.ts') };
+      await bundle({ input: main }, { dir, format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' });
       await bundle(
-        { input: { preload: path.join(root, 'main/preload.ts') } },
+        { input: { preload: path.join(root, 'main/preload/preload.ts') } },
         { dir, format: 'cjs', entryFileNames: '[name].cjs' },
       );
+      await copyFile(path.join(root, 'main/assets/icon.png'), path.join(dir, 'icon.png'));
     },
   },
 ];
@@ -82,7 +87,7 @@ async function bundle(input: InputOptions, output: OutputOptions): Promise<void>
     },
   });
   try {
-    await build.write({ entryFileNames: '[name].js', legalComments: 'inline', ...output });
+    await build.write({ entryFileNames: '[name].js', comments: { legal: true }, ...output });
   } finally {
     await build.close();
   }
@@ -94,13 +99,17 @@ async function makeProgram(file: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
+async function filesLike(pattern: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const file of glob(pattern, { cwd: root, exclude: ['**/*.test.ts'] })) files.push(file);
+  return files.sort();
+}
+
 /** Of names and contents; tests are no inputs. */
 async function hashOf(inputs: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const input of inputs) {
-    const files = input.includes('.')
-      ? [input]
-      : (await Array.fromAsync(glob(`${input}/**/*.*`, { cwd: root, exclude: ['**/*.test.ts'] }))).sort();
+    const files = input.includes('.') ? [input] : await filesLike(`${input}/**/*.*`);
     for (const file of files) {
       const content = await readFile(path.join(root, file)).catch((error: NodeJS.ErrnoException) => {
         // A folder with a dot in its name, or a file that went away meanwhile.
