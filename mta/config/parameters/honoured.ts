@@ -1,0 +1,52 @@
+/**
+ * The Postfix parameters that this server acts on. The others of the table are kept, shown and marked "not used by
+ * this server": never silently ignored. Own parameters are all honoured. A name goes in here with the code that reads
+ * it.
+ */
+export const honoured: ReadonlySet<string> = new Set(
+  `
+  alias_database alias_maps always_add_missing_headers always_bcc append_at_myorigin append_dot_mydomain
+  bounce_queue_lifetime bounce_size_limit broken_sasl_auth_clients
+  compatibility_level config_directory data_directory default_database_type
+  default_destination_concurrency_failed_cohort_limit default_destination_concurrency_limit
+  default_destination_recipient_limit default_transport delay_logging_resolution_limit delay_warning_time
+  disable_vrfy_command double_bounce_sender empty_address_recipient enable_long_queue_ids
+  error_notice_recipient bounce_notice_recipient delay_notice_recipient 2bounce_notice_recipient
+  header_size_limit home_mailbox hopcount_limit inet_interfaces inet_protocols initial_destination_concurrency
+  line_length_limit local_recipient_maps local_transport luser_relay
+  mail_name mail_spool_directory mail_version mailbox_size_limit maillog_file
+  maximal_backoff_time maximal_queue_lifetime message_size_limit minimal_backoff_time
+  mydestination mydomain myhostname mynetworks mynetworks_style myorigin notify_classes
+  parent_domain_matches_subdomains prepend_delivered_header process_name
+  qmgr_message_active_limit queue_directory queue_minfree queue_run_delay
+  recipient_delimiter relay_domains relay_recipient_maps relay_transport relayhost respectful_logging
+  service_name show_user_unknown_table_name
+  smtp_bind_address smtp_connect_timeout smtp_data_done_timeout smtp_data_init_timeout smtp_data_xfer_timeout
+  smtp_helo_name smtp_helo_timeout smtp_mail_timeout smtp_mx_address_limit smtp_quit_timeout smtp_rcpt_timeout
+  smtp_sasl_auth_enable smtp_sasl_password_maps smtp_sasl_security_options smtp_sasl_tls_security_options
+  smtp_starttls_timeout smtp_tcp_port smtp_tls_CAfile smtp_tls_loglevel smtp_tls_security_level smtp_tls_wrappermode
+  smtp_use_tls smtp_enforce_tls
+  smtpd_banner smtpd_client_auth_rate_limit smtpd_client_connection_count_limit smtpd_client_connection_rate_limit
+  smtpd_client_event_limit_exceptions smtpd_client_message_rate_limit smtpd_client_recipient_rate_limit
+  smtpd_client_restrictions smtpd_data_restrictions smtpd_delay_reject smtpd_end_of_data_restrictions smtpd_enforce_tls
+  smtpd_error_sleep_time smtpd_forbid_bare_newline smtpd_forbid_bare_newline_exclusions
+  smtpd_forbid_bare_newline_reject_code smtpd_hard_error_limit smtpd_helo_required smtpd_helo_restrictions
+  smtpd_junk_command_limit smtpd_min_data_rate smtpd_recipient_limit smtpd_recipient_overshoot_limit
+  smtpd_recipient_restrictions smtpd_reject_unlisted_recipient smtpd_reject_unlisted_sender
+  smtpd_relay_before_recipient_restrictions smtpd_relay_restrictions smtpd_sasl_auth_enable
+  smtpd_sasl_authenticated_header smtpd_sasl_local_domain smtpd_sasl_path smtpd_sasl_security_options
+  smtpd_sasl_tls_security_options smtpd_sasl_type smtpd_sender_login_maps smtpd_sender_restrictions
+  smtpd_soft_error_limit smtpd_starttls_timeout smtpd_timeout smtpd_tls_auth_only smtpd_tls_cert_file
+  smtpd_tls_chain_files smtpd_tls_key_file smtpd_tls_loglevel smtpd_tls_received_header smtpd_tls_security_level
+  smtpd_tls_wrappermode smtpd_use_tls smtputf8_enable soft_bounce stress strict_rfc821_envelopes syslog_name
+  access_map_defer_code access_map_reject_code anvil_rate_time_unit defer_code invalid_hostname_reject_code
+  maps_rbl_reject_code non_fqdn_reject_code reject_code relay_domains_reject_code unknown_address_reject_code
+  unknown_client_reject_code unknown_hostname_reject_code unknown_local_recipient_reject_code
+  unknown_relay_recipient_reject_code unknown_virtual_alias_reject_code unknown_virtual_mailbox_reject_code
+  transport_maps undisclosed_recipients_header
+  virtual_alias_domains virtual_alias_expansion_limit virtual_alias_maps virtual_alias_recursion_limit
+  virtual_mailbox_base virtual_mailbox_domains virtual_mailbox_limit virtual_mailbox_maps virtual_transport
+  `
+    .trim()
+    .split(/\s+/),
+);
