@@ -30,7 +30,12 @@ export interface StoredEnvelope extends Envelope {
 export type NewBody =
   | { readonly kind: 'memory'; readonly data: Uint8Array }
   /** A file in `<spool>/bodies/`, complete and already synced (file and folder) by the caller. */
-  | { readonly kind: 'spool'; readonly file: string };
+  | {
+      readonly kind: 'spool';
+      readonly file: string;
+      /** CRC-32 (zlib) of the file, when the caller computed it while writing; else the store reads the file once. */
+      readonly checksum?: number | undefined;
+    };
 
 export interface NewMessage {
   readonly id: string;
@@ -164,6 +169,16 @@ export interface QueueStore {
   raw(id: string, offset: number, length: number): Promise<{ data: Uint8Array; total: number } | undefined>;
 
   close(): Promise<void>;
+}
+
+/** The disk failed (not: is full) or the storing thread died; nothing of it was acknowledged. Answer 451, try again. */
+export class StoreIoError extends Error {
+  override name = 'StoreIoError';
+}
+
+/** The database would not survive a power cut (synchronous is not FULL): the store refuses to open. */
+export class DurabilityError extends Error {
+  override name = 'DurabilityError';
 }
 
 export class CorruptBodyError extends Error {
