@@ -89,6 +89,7 @@ export class LocalMta implements ManagedServer {
   /** Aborted when it shall end; undefined while stopped. */
   #stop: AbortController | undefined;
   #supervision: Promise<void> = Promise.resolve();
+  #lastExitCode: number | undefined;
   #wake: () => void = () => undefined;
   /** We end it: its going away is no news. */
   #ending = false;
@@ -179,6 +180,16 @@ export class LocalMta implements ManagedServer {
       await within(this.#timings.stopWithin, gone).catch(() => undefined);
     }
     await this.close();
+  }
+
+  /** With which code the last child ended; undefined when none has, or a signal ended it. */
+  get lastExitCode(): number | undefined {
+    return this.#lastExitCode;
+  }
+
+  /** Ends a child of ours at once, whatever is in hand. */
+  kill(): void {
+    this.#child?.kill('SIGKILL');
   }
 
   async close(): Promise<void> {
@@ -305,6 +316,9 @@ export class LocalMta implements ManagedServer {
     ]);
     this.#child = child;
     const exit = new Promise<MtaExit>((resolve) => child.onExit(resolve));
+    child.onExit(({ code }) => {
+      this.#lastExitCode = code ?? undefined;
+    });
     const ready = new Promise<MtaReady>((resolve) =>
       child.onMessage((message) => {
         const parsed = MtaReady.safeParse(message);

@@ -58,6 +58,9 @@ export function spawnWithNode(
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: env ?? process.env,
       windowsHide: true,
+      // A process group of its own: Ctrl-C in a terminal reaches us alone, and we end the child in good order. Should
+      // we die, it sees its IPC channel close.
+      detached: process.platform !== 'win32',
     });
     let stderr = '';
     let exit: MtaExit | undefined;

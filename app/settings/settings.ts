@@ -126,7 +126,7 @@ function readPreferences(content: Json): { preferences: Preferences; problems: s
 export async function replaceFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     const handle = await open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(text);

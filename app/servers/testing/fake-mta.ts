@@ -4,11 +4,11 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import Database from 'better-sqlite3';
 import { errorMessage } from '#mta/contract/errors.ts';
 import { EventHub } from '#mta/contract/rpc.ts';
 import { mailServer, type MailServerContract, type MailServerHandlers } from '#mta/contract/server.ts';
 import { listenControl } from '#mta/control/server.ts';
-import { lockDataFolder } from '#mta/master/lock.ts';
 
 const data = process.argv[process.argv.indexOf('--data') + 1] ?? '';
 const behaviour = readFileSync(path.join(data, 'behaviour'), 'utf8').trim();
@@ -25,9 +25,10 @@ async function main(): Promise<void> {
   if (behaviour === 'bad-configuration') fail(78, 'main.cf, line 3: missing "=" after attribute name: "oops"');
   mkdirSync(path.join(data, 'run'), { recursive: true, mode: 0o700 });
   try {
-    lockDataFolder(data);
-  } catch (error) {
-    fail(75, errorMessage(error));
+    // As the spool does it: an exclusive transaction that the system ends with the process.
+    new Database(path.join(data, 'run', 'lock.db'), { timeout: 0 }).exec('BEGIN EXCLUSIVE');
+  } catch {
+    fail(75, `A mail server already runs on ${data}`);
   }
   const events = new EventHub<MailServerContract>();
   const refuse = Object.fromEntries(
