@@ -8,12 +8,8 @@
  */
 import path from 'node:path';
 import { app, BrowserWindow, dialog, nativeTheme, session } from 'electron';
-import { createApi } from '#app/api.ts';
-import { LocalMta } from '#app/servers/local-mta.ts';
-import { Servers } from '#app/servers/server.ts';
+import { openApplication } from '#app/application.ts';
 import { dataFolder } from '#app/settings/data-folder.ts';
-import { Settings, settingsFile } from '#app/settings/settings.ts';
-import { PreviewStore } from '#app/web/preview.ts';
 import { errorMessage } from '#mta/contract/errors.ts';
 import { guardContents, guardSession } from './guard.ts';
 import { log } from './logger.ts';
@@ -25,11 +21,11 @@ import { origin, registerScheme, serveScheme } from './scheme.ts';
 import { textsFor } from './texts.ts';
 import { openWindow } from './window.ts';
 
-const localServer = 'local';
 const mac = process.platform === 'darwin';
 
 registerScheme();
-app.enableSandbox();
+// Chromium refuses its sandbox to root; whoever runs us so has said --no-sandbox.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 app.setName('Postrider');
 
 function fail(error: unknown): void {
@@ -42,25 +38,16 @@ function fail(error: unknown): void {
 }
 
 async function start(data: string, { mtaArguments }: DesktopOptions): Promise<void> {
-  const settings = await Settings.open(settingsFile(data));
-  for (const problem of settings.problems) log(problem);
   await app.whenReady();
-
-  const texts = (): ReturnType<typeof textsFor> => textsFor(settings.get().language, app.getLocale());
-  const mta = new LocalMta({
-    id: localServer,
+  const { api, previews, servers, settings, local } = await openApplication({
     dataFolder: data,
+    info: { version: app.getVersion(), platform: process.platform, mode: 'desktop', locale: app.getLocale() },
     spawnMta: spawnDesktopMta((text) => process.stderr.write(text)),
     mtaArguments,
   });
-  const servers = new Servers([mta]);
-  const previews = new PreviewStore();
-  const api = createApi({
-    servers,
-    preferences: settings,
-    previews,
-    info: { version: app.getVersion(), platform: process.platform, mode: 'desktop', locale: app.getLocale() },
-  });
+  for (const problem of settings.problems) log(problem);
+  const { id: localServer } = local.entry();
+  const texts = (): ReturnType<typeof textsFor> => textsFor(settings.get().language, app.getLocale());
 
   guardSession(session.defaultSession);
   guardContents(texts);
@@ -113,7 +100,7 @@ async function start(data: string, { mtaArguments }: DesktopOptions): Promise<vo
 
   show();
   // What hinders it is shown in the window, and attempts go on.
-  await mta.start().catch((error: unknown) => log(errorMessage(error)));
+  await local.start().catch((error: unknown) => log(errorMessage(error)));
 }
 
 try {

@@ -22,7 +22,8 @@ export function desktopOptions(args: readonly string[]): DesktopOptions {
   const { values } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true });
   const given = (name: keyof typeof options): string[] =>
     [values[name] ?? []].flat().map((value) => {
-      if (typeof value !== 'string' || value === '') throw badInput(name, `--${name} needs a value`);
+      if (typeof value !== 'string' || value === '' || value.startsWith('--'))
+        throw badInput(name, `--${name} needs a value`);
       return value;
     });
   return {
