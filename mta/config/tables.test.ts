@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkFiles } from '../load.ts';
-import { parseAliases, splitAliasValue } from './aliases.ts';
-import { parseCidrTable } from './cidr-table.ts';
-import { openTable, tableCache } from './open.ts';
-import { parsePatternTable } from './pattern-table.ts';
-import { parseTextTable } from './text-table.ts';
+import { checkFiles } from './load.ts';
+import { parseAliases, splitAliasValue } from './tables/aliases.ts';
+import { parseCidrTable } from './tables/cidr-table.ts';
+import { openTable } from './tables.ts';
+import { parsePatternTable } from './tables/pattern-table.ts';
+import { parseTextTable } from './tables/text-table.ts';
 
 let folder: string;
 const configuration = () => checkFiles(folder, '', '', { dataFolder: folder, hostname: 'h.example' }).configuration;
@@ -35,16 +35,13 @@ describe('files', () => {
 
   it('reads alias_maps in their own syntax', async () => {
     await writeFile(path.join(folder, 'aliases'), 'root: postmaster\n"first last": a, b\n');
-    const tables = tableCache(configuration(), { syntax: 'aliases' });
-    expect(await tables.lookup('hash:aliases', 'ROOT')).toBe('postmaster');
-    expect(await tables.lookup('hash:aliases', 'first last')).toBe('a, b');
+    const table = await openTable('hash:$config_directory/aliases', configuration());
+    expect(await table.lookup('ROOT')).toBe('postmaster');
+    expect(await table.lookup('first last')).toBe('a, b');
   });
 
-  it('names a file that is not there, and opens it once it is', async () => {
-    const tables = tableCache(configuration());
-    await expect(tables.lookup('hash:later', 'k')).rejects.toThrow(/later: cannot be read for hash:later/);
-    await writeFile(path.join(folder, 'later'), 'k v\n');
-    expect(await tables.lookup('hash:later', 'k')).toBe('v');
+  it('names a file that is not there', async () => {
+    await expect(openTable('hash:later', configuration())).rejects.toThrow(/later: cannot be read for hash:later/);
   });
 });
 

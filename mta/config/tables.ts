@@ -8,20 +8,23 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { errorMessage } from '../../contract/errors.ts';
-import type { Configuration } from '../configuration.ts';
-import { ConfigurationError } from '../errors.ts';
-import { splitList } from '../values.ts';
-import { parseAliases } from './aliases.ts';
-import { parseCidrTable } from './cidr-table.ts';
-import { parsePatternTable } from './pattern-table.ts';
-import type { LookupTable, TableContents } from './table.ts';
-import { parseTextTable } from './text-table.ts';
+import { errorMessage } from '../contract/errors.ts';
+import type { Configuration } from './configuration.ts';
+import { ConfigurationError } from './errors.ts';
+import { splitList } from './values.ts';
+import { parseAliases } from './tables/aliases.ts';
+import { parseCidrTable } from './tables/cidr-table.ts';
+import { parsePatternTable } from './tables/pattern-table.ts';
+import type { LookupTable, TableContents } from './tables/table.ts';
+import { parseTextTable } from './tables/text-table.ts';
 
-export type { LookupTable } from './table.ts';
+export type { LookupTable } from './tables/table.ts';
 
 export interface TableOptions {
-  /** `aliases`: the file of a hash: and the like has the syntax of aliases(5), as those of alias_maps have. */
+  /**
+   * `aliases`: the file of a hash: and the like has the syntax of aliases(5). That is the default for tables that
+   * alias_maps or alias_database name; `map` for all others.
+   */
   readonly syntax?: 'map' | 'aliases' | undefined;
   /** Answers unix:passwd.byname: whether a local user of that name exists. */
   readonly knownUser?: ((name: string) => boolean | Promise<boolean>) | undefined;
@@ -61,7 +64,8 @@ export async function openTable(
   if (name === '') throw new ConfigurationError(spec, undefined, 'nothing follows the table type; write type:name');
   const file = path.resolve(configuration.folder, name);
   if (textTypes.has(type)) {
-    const parse = options.syntax === 'aliases' ? parseAliases : parseTextTable;
+    const syntax = options.syntax ?? (isAliasTable(expanded, configuration) ? 'aliases' : 'map');
+    const parse = syntax === 'aliases' ? parseAliases : parseTextTable;
     return fileTable(spec, file, (text) => parse(text, file), options.recheck);
   }
   switch (type) {
@@ -112,24 +116,10 @@ export async function openTable(
   }
 }
 
-/** Opens tables when first asked and keeps them: `lookup` for many specs. One per Configuration. */
-export function tableCache(
-  configuration: Configuration,
-  options: TableOptions = {},
-): { lookup(spec: string, key: string): Promise<string | undefined> } {
-  const tables = new Map<string, Promise<LookupTable>>();
-  return {
-    lookup: async (spec, key) => {
-      let table = tables.get(spec);
-      if (table === undefined) {
-        table = openTable(spec, configuration, options);
-        tables.set(spec, table);
-        // A table that cannot be opened is tried again at the next question: its file may have come.
-        table.catch(() => tables.delete(spec));
-      }
-      return (await table).lookup(key);
-    },
-  };
+function isAliasTable(expanded: string, configuration: Configuration): boolean {
+  return ['alias_maps', 'alias_database'].some((name) =>
+    configuration.list(name).some((spec) => spec.replace(/^proxy:/, '') === expanded),
+  );
 }
 
 async function fileTable(
