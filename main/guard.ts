@@ -1,13 +1,12 @@
 /**
  * What no page may do: get a permission, navigate away, open a window, embed a webview, ask another origin.
- * The exceptions: a link a person clicked goes to the browser after they confirmed its host; images that a person
- * allowed in a mail load inside its preview.
+ * The exceptions: a link goes to the system's browser (the page has shown its host and asked first); images that a
+ * person allowed in a mail load inside its preview.
  */
-import { app, BrowserWindow, dialog, shell, type Session, type WebContents } from 'electron';
+import { app, shell, type Session } from 'electron';
 import { previewPath } from '#app/web/preview.ts';
 import { log } from './logger.ts';
 import { origin } from './scheme.ts';
-import type { Texts } from './texts.ts';
 
 const outside = new Set(['http:', 'https:', 'mailto:']);
 
@@ -26,51 +25,35 @@ export function guardSession(session: Session): void {
   });
 }
 
-export function guardContents(texts: () => Texts): void {
+export function guardContents(): void {
   app.on('web-contents-created', (_event, contents) => {
-    contents.on('will-navigate', (event) => {
-      event.preventDefault();
-      void openOutside(event.url, contents, texts());
-    });
+    contents.on('will-navigate', (event) => event.preventDefault());
     contents.on('will-frame-navigate', (event) => {
       if (!event.url.startsWith(origin + previewPath)) event.preventDefault();
     });
     contents.on('will-redirect', (event) => event.preventDefault());
     contents.on('will-attach-webview', (event) => event.preventDefault());
     contents.setWindowOpenHandler(({ url }) => {
-      void openOutside(url, contents, texts());
+      openOutside(url);
       return { action: 'deny' };
     });
   });
 }
 
-let asking = false;
-
-/** A URL as it is shown to be confirmed: the host in its ASCII form, so that look-alike letters show. */
-export function outsideTarget(url: string): { href: string; shown: string } | undefined {
-  const parsed = URL.parse(url);
-  if (parsed === null || !outside.has(parsed.protocol)) return undefined;
-  return { href: parsed.href, shown: parsed.protocol === 'mailto:' ? parsed.pathname : parsed.host };
+/** What may go to the system's browser or mail program; undefined for anything else. */
+export function outsideTarget(url: string): string | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  return parsed !== undefined && outside.has(parsed.protocol) ? parsed.href : undefined;
 }
 
-async function openOutside(url: string, contents: WebContents, texts: Texts): Promise<void> {
+/** Milliseconds between two: a person clicks no faster, and a page gone wrong must not flood the desktop. */
+const pause = 500;
+let last = -Infinity;
+
+function openOutside(url: string): void {
   const target = outsideTarget(url);
-  const window = BrowserWindow.fromWebContents(contents);
-  if (target === undefined || window === null || asking) return;
-  asking = true;
-  try {
-    const { response } = await dialog.showMessageBox(window, {
-      type: 'question',
-      message: texts.openLink(target.shown),
-      detail: target.href.length > 500 ? `${target.href.slice(0, 500)}…` : target.href,
-      buttons: [texts.open, texts.cancel],
-      defaultId: 1,
-      cancelId: 1,
-    });
-    if (response === 0) await shell.openExternal(target.href);
-  } catch (error) {
-    log(`${target.shown} could not be opened: ${String(error)}`);
-  } finally {
-    asking = false;
-  }
+  const now = performance.now();
+  if (target === undefined || now - last < pause) return;
+  last = now;
+  shell.openExternal(target).catch((error: unknown) => log(`a link could not be opened: ${String(error)}`));
 }

@@ -50,7 +50,7 @@ async function start(data: string, { mtaArguments }: DesktopOptions): Promise<vo
   const texts = (): ReturnType<typeof textsFor> => textsFor(settings.get().language, app.getLocale());
 
   guardSession(session.defaultSession);
-  guardContents(texts);
+  guardContents();
   serveScheme(session.defaultSession, {
     rendererFolder: path.join(import.meta.dirname, '..', 'renderer'),
     previews,

@@ -12,9 +12,6 @@ const en = {
   languages: { system: 'System', en: 'English', zh: '简体中文' },
   pages: { overview: 'Overview', inbox: 'Inbox', queue: 'Queue', log: 'Log', send: 'Send' },
   openDataFolder: 'Open Data Folder',
-  openLink: (host: string) => `Open ${host}?`,
-  open: 'Open',
-  cancel: 'Cancel',
   cannotStart: 'Postrider cannot start',
 };
 
@@ -33,9 +30,6 @@ const zh: Texts = {
   languages: { system: '跟随系统', en: 'English', zh: '简体中文' },
   pages: { overview: '概览', inbox: '收件箱', queue: '队列', log: '日志', send: '发送' },
   openDataFolder: '打开数据文件夹',
-  openLink: (host) => `要打开 ${host} 吗？`,
-  open: '打开',
-  cancel: '取消',
   cannotStart: 'Postrider 无法启动',
 };
 
