@@ -5,8 +5,8 @@
  * Promises: `client` stays the same object for the life of the page; when the wire breaks, calls in flight fail with
  * `unavailable`, the host connects again with a growing pause, and event listeners keep working without being set anew.
  * Who shows data refetches in `onConnected`, because events were missed meanwhile.
+ * Who makes a Host imports `vscode-jsonrpc/browser` (or `/node` in tests) first.
  */
-import 'vscode-jsonrpc/browser';
 import { api, serverClient, type ApiClient, type ApiContract, type ServerId } from '#app/contract/api.ts';
 import { PostriderError } from '#mta/contract/errors.ts';
 import { connect, EventHub, type Connection, type Wire } from '#mta/contract/rpc.ts';

@@ -12,6 +12,7 @@
  *  5. Lists use `<Table>` (or `<VirtualList>`) with a `ListSelection`; filters use `<FilterField>`.
  */
 import './zod-config.ts';
+import 'vscode-jsonrpc/browser';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/overlays.css';

@@ -17,7 +17,10 @@ function isTyping(event: KeyboardEvent): boolean {
 export function actionForKey(event: KeyboardEvent, offered: readonly Action[]): Action | undefined {
   if (event.defaultPrevented || isComposing(event)) return undefined;
   const typing = isTyping(event);
-  const modal = document.querySelector('[role=dialog][aria-modal=true], [role=alertdialog], [role=menu]') !== null;
+  const modal =
+    document.querySelector(
+      '[role=dialog][data-state=open], [role=alertdialog][data-state=open], [role=menu][data-state=open]',
+    ) !== null;
   return offered.find((action) => {
     if (action.shortcut === undefined || !isAvailable(action)) return false;
     if (modal && action.id !== 'app.palette') return false;

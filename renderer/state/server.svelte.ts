@@ -34,7 +34,7 @@ export class ServerSession {
     this.id = entry.id;
     this.entry = entry;
     this.client = host.server(entry.id);
-    this.#overview = coalesce(() => this.#loadOverview(), 500);
+    this.#overview = coalesce(() => this.#loadOverview(), 1000);
     this.#mailboxes = coalesce(() => this.#loadMailboxes(), 300);
     const timer = setInterval(() => {
       if (!document.hidden) this.#overview.request();
@@ -48,7 +48,10 @@ export class ServerSession {
         this.updatedAt = Date.now();
         this.#overview.request();
       }),
-      this.client.on('mail.arrived', () => this.#mailboxes.request()),
+      this.client.on('mail.arrived', () => {
+        this.#mailboxes.request();
+        this.#overview.request();
+      }),
       this.client.on('mail.changed', () => this.#mailboxes.request()),
       this.client.on('health.changed', () => this.#overview.request()),
       host.onConnected(() => this.refresh()),

@@ -28,6 +28,7 @@ export const frame = {
   updated: (when: string) => `updated ${when}`,
   updatedNow: 'updated now',
   palette: 'Command palette',
+  commands: 'Commands',
   palettePlaceholder: 'Type a command or a page…',
   paletteEmpty: 'Nothing matches',
   groups: { go: 'Go to', page: 'This page', app: 'Postrider' },

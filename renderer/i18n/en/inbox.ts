@@ -71,7 +71,7 @@ export const inbox = {
     noHtml: 'This message has no HTML part',
     noText: 'This message has no text part',
     remoteBlocked: (count: number) =>
-      plural('en', count, { one: '# remote image or file blocked', other: '# remote images and files blocked' }),
+      plural('en', count, { one: '# remote item blocked', other: '# remote items blocked' }),
     remoteLoaded: 'Remote content is loaded: the sender’s server can tell that this message was opened',
     loadRemote: 'Load remote content',
     links: (count: number) => plural('en', count, { one: '# link', other: '# links' }),

@@ -17,8 +17,8 @@ export const overview = {
     programSub: 'sends by SMTP',
     mta: 'Postrider',
     mailboxes: 'Mailboxes',
-    mailboxesSub: (count: number, messages: number) =>
-      `${plural('en', count, { one: '# Maildir', other: '# Maildirs' })} · ${plural('en', messages, { one: '# message', other: '# messages' })}`,
+    mailboxesSub: (count: number) => plural('en', count, { one: '# Maildir', other: '# Maildirs' }),
+    mailboxesHold: (count: number) => plural('en', count, { one: '# message', other: '# messages' }),
     nextHop: 'Next server',
     nextHopSub: (relayhost: string) => relayhost,
     nextHopMx: 'by MX record',

@@ -25,6 +25,7 @@ export const frame: Shape<typeof english> = {
   updated: (when) => `${when}更新`,
   updatedNow: '刚刚更新',
   palette: '命令面板',
+  commands: '命令',
   palettePlaceholder: '输入命令或页面…',
   paletteEmpty: '没有匹配项',
   groups: { go: '前往', page: '本页', app: 'Postrider' },

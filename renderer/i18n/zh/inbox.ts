@@ -68,7 +68,7 @@ export const inbox: Shape<typeof english> = {
     tabs: { html: 'HTML', text: '文本', headers: '邮件头', source: '源代码', parts: '部分' },
     noHtml: '这封邮件没有 HTML 部分',
     noText: '这封邮件没有文本部分',
-    remoteBlocked: (count) => `已拦截 ${n(count)} 个远程图片或文件`,
+    remoteBlocked: (count) => `已拦截 ${n(count)} 项远程内容`,
     remoteLoaded: '已加载远程内容：发件方的服务器可以得知这封邮件被打开过',
     loadRemote: '加载远程内容',
     links: (count) => `${n(count)} 个链接`,
