@@ -44,7 +44,8 @@ export class BodyCache {
   set(id: string, body: Uint8Array): void {
     if (body.length * 8 > this.#budget) return;
     this.delete(id);
-    this.#bodies.set(id, body.slice());
+    // Not slice(): a Buffer's would share the memory.
+    this.#bodies.set(id, new Uint8Array(body));
     this.#bytes += body.length;
     for (const oldest of this.#bodies.keys()) {
       if (this.#bytes <= this.#budget) break;

@@ -6,7 +6,7 @@
  * the setting did not hold, SqliteError (NOTADB, CORRUPT) when the file is damaged, PostriderError `conflict` when
  * another process owns the spool or the schema is newer than this program.
  */
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { PostriderError } from '../contract/errors.ts';
@@ -91,6 +91,7 @@ export function migrate(db: Db, file: string): void {
  * an exclusive lock on an empty database. Two processes on one spool would remove each other's body files.
  */
 export function lockSpool(spool: string): Db {
+  mkdirSync(spool, { recursive: true, mode: 0o700 });
   const db = new Database(path.join(spool, 'lock'), { timeout: 2000 });
   try {
     db.pragma('journal_mode = DELETE');

@@ -85,7 +85,7 @@ export class Listing {
           ...params,
         ]);
       } else {
-        total += this.#number(`SELECT count(*) AS n FROM messages m WHERE m.queue = ${String(queue)}${sql}`, params);
+        total += this.#number(`SELECT count(*) AS n FROM messages m WHERE ${inQueue(queue)}${sql}`, params);
       }
     }
     return total;
@@ -147,7 +147,7 @@ export class Listing {
       const fromTallies = selection.tallied !== undefined && queue !== queueCodes.incoming;
       return this.#all<{ queue: number; key: Key; domain: string; n: number }>(
         `SELECT m.queue, ${key} AS key, m.domain, ${fromTallies ? 'sum(m.n)' : 'count(*)'} AS n
-         FROM ${fromTallies ? 'tallies' : 'messages'} m WHERE m.queue = ${String(queue)}${some}${sql} GROUP BY 2, 3`,
+         FROM ${fromTallies ? 'tallies' : 'messages'} m WHERE ${inQueue(queue)}${some}${sql} GROUP BY 2, 3`,
         params,
       );
     });
@@ -165,7 +165,7 @@ export class Listing {
     let next = Infinity;
     let example: { reason: string | null; dsn: string | null } | undefined;
     for (const queue of group.queues) {
-      const where = `FROM messages m WHERE m.queue = ${String(queue)} AND m.${column} = ?${sql}`;
+      const where = `FROM messages m WHERE ${inQueue(queue)} AND m.${column} = ?${sql}`;
       const first = this.#all<{ arrival: number; reason: string | null; dsn: string | null }>(
         `SELECT m.arrival, m.reason, m.dsn ${where} ORDER BY m.arrival LIMIT 1`,
         [key, ...params],
@@ -205,7 +205,7 @@ export class Listing {
     const beyond = after === undefined ? '' : ` AND (${sort.key}, ${sort.tie}) ${descending ? '<' : '>'} (?, ?)`;
     return this.#all<SortedRow>(
       `SELECT ${messageColumns}, ${sort.key} AS sort_key, ${sort.tie} AS tie_key FROM messages m
-       WHERE m.queue = ${String(queue)}${beyond}${sql} ORDER BY ${sort.key} ${direction}, ${sort.tie} ${direction} LIMIT ?`,
+       WHERE ${inQueue(queue)}${beyond}${sql} ORDER BY ${sort.key} ${direction}, ${sort.tie} ${direction} LIMIT ?`,
       [...(after ?? []), ...params, limit],
     );
   }
@@ -238,6 +238,11 @@ export class Listing {
   #text(sql: string, key: Key): string {
     return this.#all<{ text: string }>(sql, [key])[0]?.text ?? '';
   }
+}
+
+/** Says what SQLite does not infer: that the partial indexes on `queue <> 0` cover every queue but incoming. */
+function inQueue(queue: number): string {
+  return queue === queueCodes.incoming ? 'm.queue = 0' : `m.queue = ${String(queue)} AND m.queue <> 0`;
 }
 
 function comparator(descending: boolean): (a: SortedRow, b: SortedRow) => number {

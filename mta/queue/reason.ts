@@ -26,12 +26,13 @@ export function reasonKey(reason: string): string {
   );
 }
 
-function word(text: string): string {
+function word(text: string, at: number, whole: string): string {
   if (!/\d/.test(text)) return text;
   const core = text.replace(/[.:_-]+$/, '');
   const tail = text.slice(core.length);
   if (/^[245]\.\d{1,3}\.\d{1,3}$/.test(core)) return text;
-  if (/^[2345]\d\d$/.test(core)) return text;
+  // A reply code stands first or after a colon; other numbers of three digits are just numbers.
+  if (/^[2345]\d\d$/.test(core) && (at === 0 || whole.slice(at - 2, at) === ': ')) return text;
   // `450-4.2.0`: a continued reply line.
   if (/^[2345]\d\d-[245]\.\d{1,3}\.\d{1,3}$/.test(core)) return text;
   if (/^\d+$/.test(core)) return gap + tail;

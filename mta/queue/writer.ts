@@ -177,7 +177,8 @@ function describe(error: unknown, request: WriteRequest): Error {
   const message = errorMessage(error);
   const id = request.kind === 'add' ? request.message.id : request.kind === 'settle' ? request.settlement.id : '';
   if (message.includes('UNIQUE constraint failed: messages.id')) {
-    const failure = new Error(`queue id ${id} is taken: a message with that id is in the queue already`);
+    const taken = request.kind === 'add' ? `queue id ${id}` : `${id}: the queue id of its report`;
+    const failure = new Error(`${taken} is taken: a message with that id is in the queue already`);
     failure.name = 'DuplicateIdError';
     return failure;
   }

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { openQueueStore, type SqliteQueueStore } from '#mta/queue/sqlite-store.ts';
-import type { NewMessage } from '#mta/queue/store.ts';
+import type { ListQuery, NewMessage } from '#mta/queue/store.ts';
 
 const [messages = 10_000, callers = 20, deferred = 0] = process.argv.slice(2).map(Number);
 const body = new Uint8Array(4000).fill(0x78);
@@ -65,7 +65,7 @@ const outcome = (state: 'sent' | 'deferred', n = 0) => ({
 
 async function browse(store: SqliteQueueStore): Promise<void> {
   const active = new Set<string>();
-  const page = { filter: [], sort: 'arrival', descending: true, limit: 100, active } as const;
+  const page: ListQuery = { filter: [], sort: 'arrival', descending: true, limit: 100, active };
   await timed('list, first page', () => store.list(page));
   await timed('list by sender', () => store.list({ ...page, sort: 'sender' }));
   const filter = (field: string, value: string) => [{ field, value, not: false }];
