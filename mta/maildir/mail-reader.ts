@@ -34,7 +34,7 @@ export type MailHandlers = Pick<MailServerHandlers, MailMethod>;
 
 export interface MailReaderOptions {
   /** Where the index is kept; in memory when absent. */
-  readonly indexFile?: string | undefined;
+  readonly cacheFile?: string | undefined;
   /** A larger message is shown by its beginning only. */
   readonly messageBytes?: number | undefined;
   /** How much of such a message is read. */
@@ -79,7 +79,7 @@ export class MailReader {
     this.#options = options;
     this.#events = events;
     this.#folders = new MailboxFolders(root);
-    this.#db = openIndex(options.indexFile);
+    this.#db = openIndex(options.cacheFile);
     this.#scan = new FolderScan(this.#db, this.#folders, {
       settleTime: options.settleTime ?? 2000,
       restFactor: options.restFactor ?? 10,
@@ -112,10 +112,8 @@ export class MailReader {
     };
   }
 
-  /** The server delivered into `mailbox`. With the files' names nothing has to be read to know them. */
-  delivered(mailbox: string, files: readonly string[], count: number): void {
-    const directory = this.#folders.directoryOf(mailbox);
-    if (directory === undefined) return;
+  /** The server delivered `count` messages there. With the files' names nothing has to be read to know them. */
+  delivered(directory: string, files: readonly string[], count: number): void {
     this.#scan.delivered(directory, '', files);
     const unnamed = count - files.length;
     if (unnamed > 0) this.#told.set(directory, (this.#told.get(directory) ?? 0) + unnamed);

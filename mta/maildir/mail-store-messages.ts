@@ -11,7 +11,8 @@ export interface MailThreadData {
 }
 
 export interface Delivered {
-  readonly mailbox: string;
+  /** Of the mailbox, below the root. */
+  readonly directory: string;
   /** Names of the files in `new`, as far as they were told. */
   readonly files: string[];
   count: number;

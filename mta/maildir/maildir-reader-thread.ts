@@ -1,5 +1,5 @@
 /**
- * The mail store's thread: serves the calls of mail-store.ts from a MailReader.
+ * The mail store's thread: serves the calls of store.ts from a MailReader.
  *
  * Promises: every call is answered once. When the index is damaged it is deleted and made again; when it cannot be
  * written (a full disk) the work goes on with one in memory: the mail itself is not touched by either.
@@ -44,9 +44,9 @@ port.on('message', (message: ToMailThread) => {
       cancels.get(message.call)?.abort();
       break;
     case 'delivered':
-      for (const { mailbox, files, count } of message.deliveries) {
+      for (const { directory, files, count } of message.deliveries) {
         try {
-          reader.delivered(mailbox, files, count);
+          reader.delivered(directory, files, count);
         } catch (error) {
           // The next call reads the folder, and finds them.
           recover(error);
@@ -106,8 +106,8 @@ function recover(error: unknown): boolean {
   } catch {
     // It is given up anyway.
   }
-  if (damaged && options.indexFile !== undefined) removeIndex(options.indexFile);
-  else options = { ...options, indexFile: undefined };
+  if (damaged && options.cacheFile !== undefined) removeIndex(options.cacheFile);
+  else options = { ...options, cacheFile: undefined };
   reader = openReader();
   return true;
 }
@@ -121,7 +121,7 @@ function openReader(): MailReader {
   try {
     return new MailReader(data.root, options, events);
   } catch {
-    options = { ...options, indexFile: undefined };
+    options = { ...options, cacheFile: undefined };
     return new MailReader(data.root, options, events);
   }
 }

@@ -8,7 +8,8 @@
 import { Worker } from 'node:worker_threads';
 import type { CallContext, Unsubscribe } from '../contract/contract.ts';
 import { PostriderError } from '../contract/errors.ts';
-import { foldMailbox } from '../local/mailbox-name.ts';
+import type { Mailbox } from '../contract/mail.ts';
+import { mailboxOfFolder } from '../local/mailbox-name.ts';
 import { mailMethods, type MailHandlers, type MailMethod, type MailReaderOptions } from './mail-reader.ts';
 import type { Delivered, FromMailThread, MailThreadData, ToMailThread } from './mail-store-messages.ts';
 
@@ -24,10 +25,10 @@ export interface MailStoreOptions extends MailReaderOptions {
 export interface MailStore {
   /** The `mail.*` methods, to be spread into the server's handlers. */
   readonly handlers: MailHandlers;
-  /** A message was delivered into `mailbox`; `file` is its name in `new` (it saves reading the directory). */
-  notify(mailbox: string, file?: string): void;
-  /** For the overview. Mailboxes, and messages in their inboxes. */
-  totals(): Promise<{ mailboxes: number; messages: number }>;
+  /** As `mail.mailboxes`. */
+  mailboxes(): Promise<{ mailboxes: Mailbox[] }>;
+  /** A message was delivered into the mailbox of this directory; `file`, its name in `new`, saves reading that. */
+  notify(directory: string, file?: string): void;
   /** New mail, delivered by us or by others; gathered, by mailbox. */
   onArrived(listener: (event: { mailbox: string; count: number }) => void): Unsubscribe;
   /** Flags changed, or messages were removed, by us or by others. */
@@ -76,19 +77,19 @@ class ThreadedMailStore implements MailStore {
     this.handlers = Object.fromEntries(handlers) as MailHandlers;
   }
 
-  notify(mailbox: string, file?: string): void {
-    const name = foldMailbox(mailbox);
-    let delivered = this.#deliveries.get(name);
-    if (delivered === undefined) this.#deliveries.set(name, (delivered = { mailbox: name, files: [], count: 0 }));
+  async mailboxes(): Promise<{ mailboxes: Mailbox[] }> {
+    return await this.handlers['mail.mailboxes'](
+      {},
+      { signal: new AbortController().signal, progress: () => undefined },
+    );
+  }
+
+  notify(directory: string, file?: string): void {
+    let delivered = this.#deliveries.get(directory);
+    if (delivered === undefined) this.#deliveries.set(directory, (delivered = { directory, files: [], count: 0 }));
     delivered.count++;
     if (file !== undefined) delivered.files.push(file);
     this.#gather();
-  }
-
-  async totals(): Promise<{ mailboxes: number; messages: number }> {
-    const context = { signal: new AbortController().signal, progress: () => undefined };
-    const { mailboxes } = await this.handlers['mail.mailboxes']({}, context);
-    return { mailboxes: mailboxes.length, messages: mailboxes.reduce((sum, { total }) => sum + total, 0) };
   }
 
   onArrived(listener: (event: { mailbox: string; count: number }) => void): Unsubscribe {
@@ -197,7 +198,8 @@ class ThreadedMailStore implements MailStore {
     if (this.#deliveries.size === 0) return;
     const deliveries = [...this.#deliveries.values()];
     this.#deliveries = new Map();
-    for (const { mailbox, count } of deliveries) {
+    for (const { directory, count } of deliveries) {
+      const mailbox = mailboxOfFolder(directory) ?? directory;
       this.#arrivals.set(mailbox, (this.#arrivals.get(mailbox) ?? 0) + count);
     }
     if (this.#arrivals.size > 0) this.#gather();
