@@ -3,10 +3,10 @@ import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 
 /** The sysexits(3) codes this program ends with. */
-export const exitCode = { ok: 0, usage: 64, unavailable: 69, software: 70, temporary: 75, configuration: 78 } as const;
+export const exitCode = { ok: 0, usage: 64, unavailable: 69, software: 70, temporary: 75, denied: 77 } as const;
 
 export function dataOption(): Option {
-  return new Option('--data <dir>', 'data folder; without it the platform’s own')
+  return new Option('--data <dir>', 'data folder; by default in the usual place of this platform')
     .env('POSTRIDER_DATA')
     .argParser((value) => path.resolve(value));
 }

@@ -50,7 +50,7 @@ export function serveCommand(run: (options: ServeOptions) => Promise<void>): Com
     .description('run the mail server and its web page')
     .addOption(dataOption())
     .addOption(
-      new Option('--profile <name>', 'for a new data folder: sink catches all mail, server has Postfix’s safe defaults')
+      new Option('--profile <name>', 'of a new data folder: sink catches all mail, server is as safe as Postfix')
         .choices(['sink', 'server'])
         .env('POSTRIDER_PROFILE'),
     )
