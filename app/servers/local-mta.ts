@@ -41,7 +41,7 @@ export const localMtaTimings: LocalMtaTimings = {
   failures: 5,
   failureWindow: 60_000,
   readyWithin: 60_000,
-  stopWithin: 15_000,
+  stopWithin: 30_000,
   answerWithin: 10_000,
   absence: 2000,
 };
