@@ -8,6 +8,7 @@
  * in memory, larger ones go to a synced file; a message that is refused or aborted leaves no file.
  * Fails: `end` throws IntakeError with the reply for the client; everything else was a programming error.
  */
+import { statfs } from 'node:fs/promises';
 import type { Configuration } from '../config/configuration.ts';
 import { errorMessage } from '../contract/errors.ts';
 import type { MailLog } from '../maillog/log.ts';
@@ -59,6 +60,8 @@ export interface IncomingMessage {
 export interface Intake {
   newId(arrival?: number): string;
   open(request: IntakeRequest): IncomingMessage;
+  /** Bytes free where large bodies go. */
+  freeSpace(): Promise<number>;
   /** As sendmail(1): `data` with CRLF or LF line ends. Throws IntakeError. */
   submit(submission: Submission): Promise<{ id: string }>;
 }
@@ -231,6 +234,10 @@ export function createIntake(options: IntakeOptions): Intake {
   return {
     newId,
     open,
+    async freeSpace() {
+      const { bavail, bsize } = await statfs(options.bodiesFolder);
+      return bavail * bsize;
+    },
     async submit({ sender, recipients, data, user }) {
       const message = open({
         envelope: { sender, client: undefined, protocol: undefined },

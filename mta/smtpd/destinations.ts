@@ -66,7 +66,8 @@ function isName(entry: string): boolean {
 let own = new Set<string>();
 let ownUntil = 0;
 
-function isOwnAddress(address: string): boolean {
+/** Whether the IP address is one of this machine's. */
+export function isOwnAddress(address: string): boolean {
   const now = performance.now();
   if (now >= ownUntil) {
     own = new Set(['127.0.0.1', '::1']);

@@ -31,6 +31,7 @@ export interface Settings {
   readonly minimumFree: number;
   readonly lineLimit: number;
   readonly recipientLimit: number;
+  readonly recipientOvershoot: number;
   readonly softErrors: number;
   readonly hardErrors: number;
   readonly junkCommands: number;
@@ -56,6 +57,8 @@ export interface Settings {
   readonly authHeader: boolean;
 
   readonly trusted: ClientList;
+  /** local_header_rewrite_clients: whose messages get the headers that are missing. */
+  readonly rewriteClients: readonly string[];
   readonly destinations: Destinations;
   readonly codes: ReplyCodes;
   readonly unlistedCodes: {
@@ -118,6 +121,7 @@ export function readSettings(configuration: Configuration, service: string, tls:
     minimumFree: int('queue_minfree'),
     lineLimit: int('line_length_limit'),
     recipientLimit: int('smtpd_recipient_limit'),
+    recipientOvershoot: int('smtpd_recipient_overshoot_limit'),
     softErrors: int('smtpd_soft_error_limit'),
     hardErrors: int('smtpd_hard_error_limit'),
     junkCommands: int('smtpd_junk_command_limit'),
@@ -141,6 +145,7 @@ export function readSettings(configuration: Configuration, service: string, tls:
     authHeader: bool('smtpd_sasl_authenticated_header'),
 
     trusted: clientList(configuration.list('mynetworks')),
+    rewriteClients: configuration.list('local_header_rewrite_clients').map((rule) => rule.toLowerCase()),
     destinations: readDestinations(configuration),
     codes: {
       reject: int('reject_code'),

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { generate } from 'selfsigned';
 import type { Configuration } from '../config/configuration.ts';
+import type { MailLog } from '../maillog/log.ts';
 import { badInput, errorMessage } from '../contract/errors.ts';
 
 /** PEM texts. `cert` may hold a chain. */
@@ -36,9 +37,15 @@ export function tlsLevel(configuration: Configuration): TlsLevel {
   return configuration.bool('smtpd_use_tls') || configuration.bool('postrider_tls_auto') ? 'may' : 'none';
 }
 
-/** Key and certificate as configured; undefined when no TLS is wanted or there is no certificate to offer. */
-export async function loadTls(configuration: Configuration): Promise<TlsMaterial | undefined> {
-  if (tlsLevel(configuration) === 'none' && !configuration.bool('smtpd_tls_wrappermode')) return undefined;
+function wanted(configuration: Configuration): boolean {
+  return tlsLevel(configuration) !== 'none' || configuration.bool('smtpd_tls_wrappermode');
+}
+
+/** Key and certificate as configured; undefined when no listener wants TLS or there is no certificate to offer. */
+export async function openTls(configuration: Configuration, log?: MailLog): Promise<TlsMaterial | undefined> {
+  const services = configuration.services.filter(({ type, command }) => type === 'inet' && command === 'smtpd');
+  const any = wanted(configuration) || services.some((service) => wanted(configuration.forService(service)));
+  if (!any) return undefined;
   const chain = configuration.list('smtpd_tls_chain_files');
   if (chain.length > 0) {
     const texts = await Promise.all(chain.map((file) => readNamed('smtpd_tls_chain_files', file)));
@@ -53,7 +60,10 @@ export async function loadTls(configuration: Configuration): Promise<TlsMaterial
     return checked({ key, cert, selfSigned: false }, 'smtpd_tls_cert_file');
   }
   if (!configuration.bool('postrider_tls_auto')) return undefined;
-  return selfSigned(configuration.text('postrider_tls_folder'), configuration.text('myhostname'));
+  const folder = configuration.text('postrider_tls_folder');
+  return selfSigned(folder, configuration.text('myhostname'), Date.now(), (file) => {
+    log?.line('smtpd', `made a self-signed certificate: ${file}`);
+  });
 }
 
 async function readNamed(parameter: string, file: string): Promise<string> {
@@ -74,7 +84,12 @@ function checked(material: TlsMaterial, parameter: string): TlsMaterial {
 }
 
 /** The certificate in `<folder>/smtpd.pem`, made when there is none that serves. */
-export async function selfSigned(folder: string, hostname: string, now = Date.now()): Promise<TlsMaterial> {
+export async function selfSigned(
+  folder: string,
+  hostname: string,
+  now = Date.now(),
+  onMade?: (file: string) => void,
+): Promise<TlsMaterial> {
   const file = join(folder, 'smtpd.pem');
   const found = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -104,6 +119,7 @@ export async function selfSigned(folder: string, hostname: string, now = Date.no
   });
   const text = `${made.private.trim()}\n${made.cert.trim()}\n`;
   await writePrivate(folder, file, text);
+  onMade?.(file);
   return { key: text, cert: text, selfSigned: true };
 }
 
