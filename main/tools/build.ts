@@ -11,7 +11,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { rolldown, type InputOptions, type OutputOptions } from 'rolldown';
 import { dist, root } from './paths.ts';
@@ -21,7 +21,7 @@ interface Part {
   /** Folders and files whose contents decide whether it is built again. */
   readonly inputs: readonly string[];
   readonly output: string;
-  build(): Promise<void>;
+  build(into: string): Promise<void>;
 }
 
 const always = ['package.json', 'package-lock.json', 'main/tools/build.ts'];
@@ -31,16 +31,17 @@ const parts: readonly Part[] = [
     name: 'renderer',
     inputs: ['renderer', 'app/contract', 'mta/contract', ...always],
     output: 'renderer',
-    async build() {
+    async build(into) {
       const { build } = await import('vite');
-      await build({ configFile: path.join(root, 'renderer/vite.config.ts'), logLevel: 'warn' });
+      const configFile = path.join(root, 'renderer/vite.config.ts');
+      await build({ configFile, logLevel: 'warn', build: { outDir: into } });
     },
   },
   {
     name: 'node',
     inputs: ['app', 'mta', ...always],
     output: 'node',
-    async build() {
+    async build(into) {
       const threads = await filesLike('{app,mta}/**/*-thread.ts');
       const entries = ['app/cli/postrider.ts', ...threads];
       const input: Record<string, string> = {};
@@ -49,26 +50,22 @@ const parts: readonly Part[] = [
         if (input[name] !== undefined) throw new Error(`${entry}: another entry has the same name; rename one`);
         input[name] = path.join(root, entry);
       }
-      await bundle(
-        { input },
-        { dir: path.join(dist, 'node'), format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' },
-      );
-      await makeProgram(path.join(dist, 'node', 'postrider.js'));
+      await bundle({ input }, { dir: into, format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' });
+      await makeProgram(path.join(into, 'postrider.js'));
     },
   },
   {
     name: 'main',
     inputs: ['main', 'app', 'mta', ...always],
     output: 'main',
-    async build() {
-      const dir = path.join(dist, 'main');
+    async build(into) {
       const main = { main: path.join(root, 'main/main.ts'), 'mta-utility': path.join(root, 'main/mta-utility.ts') };
-      await bundle({ input: main }, { dir, format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' });
+      await bundle({ input: main }, { dir: into, format: 'esm', chunkFileNames: 'chunk-[name]-[hash].js' });
       await bundle(
         { input: { preload: path.join(root, 'main/preload/preload.ts') } },
-        { dir, format: 'cjs', entryFileNames: '[name].cjs' },
+        { dir: into, format: 'cjs', entryFileNames: '[name].cjs' },
       );
-      await copyFile(path.join(root, 'main/assets/icon.png'), path.join(dir, 'icon.png'));
+      await copyFile(path.join(root, 'main/assets/icon.png'), path.join(into, 'icon.png'));
     },
   },
 ];
@@ -143,9 +140,13 @@ export async function build({ only, force = false, announce }: BuildOptions): Pr
     const last = await readFile(stamp, 'utf8').catch(() => '');
     if (!force && last === hash && existsSync(output)) continue;
     announce(`Building ${part.name}…`);
+    // Beside its place and then renamed: what is there stays whole until the new one is.
+    const made = `${output}.new`;
+    await rm(made, { recursive: true, force: true });
+    await part.build(made);
     await rm(stamp, { force: true });
     await rm(output, { recursive: true, force: true });
-    await part.build();
+    await rename(made, output);
     await writeFile(stamp, hash);
   }
 }

@@ -8,4 +8,4 @@ interface AbortController {
   readonly signal: AbortSignal;
   abort(): void;
 }
-declare var AbortController: { new (): AbortController };
+declare const AbortController: { new (): AbortController };

@@ -52,7 +52,7 @@ export function parseFilter(text: string, fields: readonly string[]): Filter {
       field = word[1].toLowerCase();
       i += word[0].length;
     }
-    let value = '';
+    let value: string;
     if (text[i] === '"') {
       const end = text.indexOf('"', i + 1);
       value = text.slice(i + 1, end === -1 ? text.length : end);
