@@ -4,7 +4,7 @@
  * Promises: whatever a remote host said is masked of control characters and wrapped; lines end in LF; the result is a
  * whole message. Pure: the caller gives the times, the ids and the returned text.
  */
-import { mailDate } from './mail-date.ts';
+import { mailDate } from '../cleanup/mail-date.ts';
 
 export type ReportKind = 'failed' | 'delayed' | 'delivered';
 

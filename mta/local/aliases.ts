@@ -2,7 +2,7 @@
  * Alias expansion (aliases(5)) for the local agent: plain addresses. Commands, files and :include: are refused by name.
  * Promises: ends, whatever the table holds: a name is expanded once, at most `limit` addresses come out.
  */
-import { splitAddresses } from './split-addresses.ts';
+import { splitAliasValue } from '../config/tables/aliases.ts';
 
 /** The right-hand side for a lower-case local name, or undefined. */
 export type AliasLookup = (name: string) => string | undefined | Promise<string | undefined>;
@@ -30,21 +30,20 @@ export async function expandAliases(name: string, options: ExpandOptions): Promi
   const seen = new Set([name.toLowerCase()]);
   const waiting: { name: string; value: string }[] = [{ name, value: first }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const targets = splitAddresses(next.value);
-    for (const target of targets) {
-      if (/^[|/"]|^:include:/i.test(target)) {
+    for (const target of splitAliasValue(next.value)) {
+      if (target.kind !== 'address') {
         return {
           kind: 'error',
           dsn: '4.3.5',
-          reason: `alias ${next.name}: deliveries to commands, files and :include: lists are not available: ${target}`,
+          reason: `alias ${next.name}: delivery to a ${target.kind} is not available`,
         };
       }
       if (mailboxes.size + forward.size >= limit) {
         return { kind: 'error', dsn: '5.4.6', reason: `alias ${name} expands to more than ${limit} addresses` };
       }
       // A backslash before a name stops further expansion.
-      const literal = target.startsWith('\\');
-      const address = literal ? target.slice(1) : target;
+      const literal = target.address.startsWith('\\');
+      const address = bare(literal ? target.address.slice(1) : target.address);
       const local = address.includes('@') ? await options.localName(address) : address;
       if (local === undefined) {
         forward.add(address);
@@ -65,4 +64,9 @@ export async function expandAliases(name: string, options: ExpandOptions): Promi
     return { kind: 'error', dsn: '5.4.6', reason: `alias ${name} leads to no address` };
   }
   return { kind: 'expanded', mailboxes: [...mailboxes], forward: [...forward] };
+}
+
+/** `<ada@example.org>` → `ada@example.org` */
+function bare(address: string): string {
+  return address.startsWith('<') && address.endsWith('>') ? address.slice(1, -1) : address;
 }
