@@ -3,7 +3,7 @@
  */
 import { badInput, PostriderError } from '../contract/errors.ts';
 import type { Filter } from '../contract/filter.ts';
-import type { ActionResult, QueueMessage, QueueSelection } from '../contract/mail.ts';
+import type { ActionResult, QueueGroup, QueueMessage, QueueSelection } from '../contract/mail.ts';
 import type { Finding, Health, MailServerHandlers, Overview } from '../contract/server.ts';
 import type { CallContext } from '../contract/contract.ts';
 import type { QueueAction, QueueStore } from '../queue/store.ts';
@@ -23,8 +23,8 @@ export interface QueueView {
     cursor?: string | undefined;
     limit: number;
   }): ReturnType<QueueStore['list']>;
+  groups(by: 'reason' | 'destination', filter: Filter, limit: number): Promise<QueueGroup[]>;
   get(id: string): Promise<QueueMessage | undefined>;
-  active(): ReadonlySet<string>;
   act(
     action: QueueAction,
     selection: QueueSelection,
@@ -38,7 +38,7 @@ export interface ServerParts {
   reload(): Promise<Finding[]>;
   stop(): void;
   readonly queue: QueueView;
-  readonly store: Pick<QueueStore, 'groups' | 'raw'>;
+  readonly raw: QueueStore['raw'];
   readonly mail: MailHandlers;
   readonly searchLog: MailServerHandlers['log.search'];
   submit(message: {
@@ -67,11 +67,11 @@ export function createHandlers(parts: ServerParts): MailServerHandlers {
     'queue.counts': () => parts.queue.counts(),
     'queue.list': (query) => parts.queue.list(query),
     'queue.groups': async ({ by, filter, limit }) => ({
-      groups: await parts.store.groups(by, filter, limit, parts.queue.active()),
+      groups: await parts.queue.groups(by, filter, limit),
     }),
     'queue.get': async ({ id }) => found(await parts.queue.get(id), id),
     'queue.raw': async ({ id, offset, length }) => {
-      const { data, total } = found(await parts.store.raw(id, offset, length), id);
+      const { data, total } = found(await parts.raw(id, offset, length), id);
       return { data: Buffer.from(data).toString('base64'), total };
     },
     'queue.hold': act('hold'),
