@@ -46,6 +46,9 @@ interface FolderRow {
   readonly cur_time: string;
 }
 
+/** Milliseconds. */
+const longestRest = 30_000;
+
 const unchanged: FolderChange = { added: 0, changed: 0, first: false };
 
 export class FolderScan {
@@ -141,7 +144,8 @@ export class FolderScan {
     const change = this.#apply(row.id, directory, folder, path, found, before);
     const first = !this.#opened.has(row.id);
     this.#opened.add(row.id);
-    this.#rest.set(row.id, performance.now() + (performance.now() - start) * this.#options.restFactor);
+    const rest = Math.min(longestRest, (performance.now() - start) * this.#options.restFactor);
+    this.#rest.set(row.id, performance.now() + rest);
     return { ...change, first };
   }
 
