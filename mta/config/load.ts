@@ -23,23 +23,21 @@ export type { Facts } from './effective.ts';
 
 /** `facts.dataFolder` is the folder above `etcFolder` when absent. */
 export async function loadConfiguration(etcFolder: string, facts?: Facts): Promise<Configuration> {
-  const { configuration, findings } = await loadDetailed(etcFolder, facts);
+  const mainFile = path.join(etcFolder, 'main.cf');
+  const masterFile = path.join(etcFolder, 'master.cf');
+  const [mainText, masterText] = await Promise.all([readText(mainFile), readText(masterFile)]);
+  const { configuration, findings } = checkFiles(
+    etcFolder,
+    mainText,
+    masterText,
+    facts ?? { dataFolder: path.dirname(path.resolve(etcFolder)) },
+  );
   return configuration.withFindings(findings);
 }
 
 export interface Loaded {
   readonly configuration: CheckedConfiguration;
   readonly findings: readonly Finding[];
-  /** Settings that nothing uses: no parameter has that name, and no value refers to it. */
-  readonly unused: readonly (Setting & { readonly file: string })[];
-}
-
-/** The same with more detail, for postconf. */
-export async function loadDetailed(etcFolder: string, facts?: Facts): Promise<Loaded> {
-  const mainFile = path.join(etcFolder, 'main.cf');
-  const masterFile = path.join(etcFolder, 'master.cf');
-  const [mainText, masterText] = await Promise.all([readText(mainFile), readText(masterFile)]);
-  return checkFiles(etcFolder, mainText, masterText, facts ?? { dataFolder: path.dirname(path.resolve(etcFolder)) });
 }
 
 /** Pure: the two texts as they would be loaded from `etcFolder`. For checking an edit before it is written. */
@@ -63,7 +61,7 @@ export function checkFiles(etcFolder: string, mainText: string, masterText: stri
       check(view, { name, value, line: service.line }, masterFile, service);
   }
 
-  const unused = findUnused(configuration, files, mainFile, masterFile);
+  const unused = findUnused(configuration, files);
   const unusedNames = new Set(unused.map(({ name }) => name));
   for (const { name, value, line, file } of unused) {
     const near = closest(name);
@@ -86,7 +84,7 @@ export function checkFiles(etcFolder: string, mainText: string, masterText: stri
     });
   }
   findings.push(...risks(configuration, masterFile));
-  return { configuration, findings, unused };
+  return { configuration, findings };
 }
 
 /** An EffectiveConfiguration whose values were checked; the loader adds what it found. */
@@ -105,7 +103,8 @@ class CheckedConfiguration extends EffectiveConfiguration {
   }
 }
 
-async function readText(file: string): Promise<string> {
+/** The text of a configuration file; what cannot be read is a ConfigurationError in postconf's words. */
+export async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -209,12 +208,10 @@ function isHostName(value: string): boolean {
   );
 }
 
-function findUnused(
-  configuration: EffectiveConfiguration,
-  files: ParsedFiles,
-  mainFile: string,
-  masterFile: string,
-): (Setting & { file: string })[] {
+/** Settings that nothing uses: no parameter has that name, and no value refers to it. */
+export function findUnused(configuration: EffectiveConfiguration, files: ParsedFiles): (Setting & { file: string })[] {
+  const mainFile = path.join(files.folder, 'main.cf');
+  const masterFile = path.join(files.folder, 'master.cf');
   const all: (Setting & { file: string })[] = [
     ...[...files.settings.values()].map((setting) => ({ ...setting, file: mainFile })),
     ...files.services.flatMap(({ overrides, line }) =>

@@ -9,15 +9,20 @@ import { logicalLines } from './logical-lines.ts';
 import { lookalikeHint } from './lookalikes.ts';
 import { splitNameValue } from './main-cf.ts';
 
+export interface ParsedService extends MasterService {
+  /** The first eight columns as written. */
+  readonly columns: readonly string[];
+}
+
 export interface MasterCf {
-  readonly services: readonly MasterService[];
+  readonly services: readonly ParsedService[];
   readonly findings: readonly Finding[];
 }
 
 const types = ['inet', 'unix', 'fifo', 'unix-dgram', 'pass'] as const;
 
 export function parseMasterCf(text: string, file: string): MasterCf {
-  const services: MasterService[] = [];
+  const services: ParsedService[] = [];
   const findings: Finding[] = [];
   const seen = new Map<string, number>();
   for (const { text: logical, line, orphan } of logicalLines(text)) {
@@ -47,7 +52,7 @@ export function parseMasterCf(text: string, file: string): MasterCf {
   return { services, findings };
 }
 
-function parseService(text: string, file: string, line: number): MasterService {
+function parseService(text: string, file: string, line: number): ParsedService {
   const fail = (reason: string): never => {
     throw new ConfigurationError(file, line, reason);
   };
@@ -88,7 +93,7 @@ function parseService(text: string, file: string, line: number): MasterService {
   if (!/^[\x21-\x7e]+$/.test(command)) {
     return fail(`invalid command field "${command}" in "${text}"; use ASCII characters.${lookalikeHint(command)}`);
   }
-  const result = {
+  return {
     service,
     type,
     private: flag(isPrivate, 'private', true),
@@ -100,8 +105,8 @@ function parseService(text: string, file: string, line: number): MasterService {
     command,
     ...parseArguments(rest, command, file, line),
     line,
+    columns: words.slice(0, 8),
   };
-  return result;
 }
 
 /** `smtp`, `2525`, `127.0.0.1:25`, `[::1]:25`, `host:smtp`. */
