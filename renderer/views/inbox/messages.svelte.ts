@@ -23,6 +23,8 @@ const recheck = 1000;
 export class MessageList {
   items = $state.raw<readonly MailSummary[]>([]);
   total = $state(0);
+  /** Grows with every place whose first answer came in. */
+  places = $state(0);
   /** False until the first answer for the present place. */
   loaded = $state(false);
   problem = $state.raw<unknown>(undefined);
@@ -108,6 +110,7 @@ export class MessageList {
       this.items = merged.items;
       this.#cursor = merged.cursor;
       this.total = answer.total;
+      if (first) this.places++;
       this.loaded = true;
       this.problem = undefined;
       if (merged.arrived > 0) this.#onArrived(answer.messages.filter(({ id }) => !before.has(id)));
