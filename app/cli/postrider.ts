@@ -9,7 +9,7 @@
 import path from 'node:path';
 
 async function main(calledAs: string, args: readonly string[]): Promise<number> {
-  const { commands } = await import('#mta/cli/commands.ts');
+  const { commands, summaries } = await import('#mta/cli/commands.ts');
   const linked = Object.hasOwn(commands, calledAs);
   const name = linked ? calledAs : (args[0] ?? '');
   if (Object.hasOwn(commands, name)) {
@@ -17,7 +17,7 @@ async function main(calledAs: string, args: readonly string[]): Promise<number> 
     if (load !== undefined) return await (await load()).run(linked ? args : args.slice(1), process);
   }
   const { runOwn } = await import('./own-commands.ts');
-  return await runOwn(args, Object.keys(commands));
+  return await runOwn(args, summaries);
 }
 
 function end(code: number): void {
