@@ -62,7 +62,7 @@ test('whatever was acknowledged before kill -9 is there, ten times over', async 
     expect(body.kind === 'memory' && new TextDecoder().decode(body.data)).toBe(`${id} `.repeat(500));
   }
   expect(store.counts().incoming).toBe(present.size);
-}, 120_000);
+}, 300_000);
 
 describe('on a disk of 4 MB', () => {
   let disk: string;
@@ -108,7 +108,7 @@ describe('on a disk of 4 MB', () => {
     expect(store.findings).toEqual([]);
     const present = await allIds(store);
     expect([...present].sort()).toEqual([...kept.slice(5), 'AGAIN'].sort());
-  }, 60_000);
+  }, 180_000);
 });
 
 test('a failing fsync is never acknowledged, and the store works on with a new thread', async () => {
@@ -133,7 +133,7 @@ test('a failing fsync is never acknowledged, and the store works on with a new t
   const present = await allIds(store);
   expect(acknowledged.filter((id) => !present.has(id))).toEqual([]);
   expect(store.findings).toEqual([]);
-}, 120_000);
+}, 300_000);
 
 describe('bodies', () => {
   test('a damaged one is moved to corrupt; the rest goes on', async () => {
@@ -237,7 +237,7 @@ describe('a damaged database', () => {
     // A page of the message table costs its own rows; none costs the queue.
     expect(Math.min(...rescued)).toBeGreaterThan(100);
     expect(rescued.filter((count) => count === 200).length).toBeGreaterThan(6);
-  }, 60_000);
+  }, 180_000);
 
   test('a cut WAL loses its end, not the queue', async () => {
     const child = spawn(process.execPath, [adder, spool, 'W'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -7,12 +7,12 @@
  */
 import type { Statement } from 'better-sqlite3';
 import { badInput } from '../contract/errors.ts';
-import type { Filter } from '../contract/filter.ts';
 import type { QueueEntry, QueueGroup } from '../contract/mail.ts';
 import type { Db } from './database.ts';
 import { messageColumns, toEntry, type MessageRow } from './rows.ts';
 import { queueCodes, senderKey } from './schema.ts';
-import { compileFilter, joined, type Param, type Selection } from './selection.ts';
+import { compileTerms, joined, type Param, type Selection } from './selection.ts';
+import type { Term } from './terms.ts';
 import type { FlatListQuery } from './wire.ts';
 
 const recipientsShown = 3;
@@ -35,12 +35,10 @@ type SortedRow = MessageRow & { readonly sort_key: Key; readonly tie_key: Key };
 
 export class Listing {
   readonly #db: Db;
-  readonly #now: () => number;
   readonly #statements = new Map<string, Statement<Param[]>>();
 
-  constructor(db: Db, now: () => number = Date.now) {
+  constructor(db: Db) {
     this.#db = db;
-    this.#now = now;
   }
 
   /** Everything of one answer is read from one snapshot. */
@@ -63,9 +61,8 @@ export class Listing {
     });
   }
 
-  select(filter: Filter, active: readonly string[]): Selection {
-    return compileFilter(filter, {
-      now: this.#now(),
+  select(filter: readonly Term[], active: readonly string[]): Selection {
+    return compileTerms(filter, {
       active,
       reasonId: (key) =>
         this.#all<{ reason_id: number }>('SELECT reason_id FROM reasons WHERE key = ?', [key])[0]?.reason_id,
@@ -92,7 +89,7 @@ export class Listing {
   }
 
   /** How many match, and the newest message now: what an action by filter starts from. */
-  count(filter: Filter, active: readonly string[]): { total: number; upTo: number } {
+  count(filter: readonly Term[], active: readonly string[]): { total: number; upTo: number } {
     return this.#snapshot(() => ({
       total: this.total(this.select(filter, active)),
       upTo: this.#number('SELECT coalesce(max(seq), 0) AS n FROM messages', []),
@@ -101,7 +98,7 @@ export class Listing {
 
   /** Ids that match, in storage order, between two message numbers: the chunks of an action. */
   ids(
-    filter: Filter,
+    filter: readonly Term[],
     active: readonly string[],
     after: number,
     upTo: number,
@@ -116,7 +113,12 @@ export class Listing {
     );
   }
 
-  groups(by: 'reason' | 'destination', filter: Filter, limit: number, active: readonly string[]): QueueGroup[] {
+  groups(
+    by: 'reason' | 'destination',
+    filter: readonly Term[],
+    limit: number,
+    active: readonly string[],
+  ): QueueGroup[] {
     return this.#snapshot(() => {
       const selection = this.select(filter, active);
       const column = by === 'reason' ? 'reason_id' : 'domain';

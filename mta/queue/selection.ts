@@ -1,15 +1,10 @@
 /**
- * A filter as SQL over `messages m`: the rules of contract/filter.ts for queueFields.
+ * A checked filter as SQL over `messages m`. Runs in the reading threads.
  *
- * Promises: values are always bound, never spliced. Fails: PostriderError `bad-input` naming the field, for a queue,
- * duration or size that is none. Fields: `queue:` one of the five · `from:` sender contains (`<>`: the null sender) ·
- * `to:` any recipient contains · `reason:` contains, or is a group's key · `domain:` is the destination ·
- * `older:`/`newer:` time since arrival · `larger:`/`smaller:` bytes · `id:` prefix · words: sender, recipients, reason, id.
+ * Promises: values are always bound, never spliced. What the terms mean is said in terms.ts.
  */
-import { badInput } from '../contract/errors.ts';
-import { parseDuration, parseSize, type Filter, type FilterTerm } from '../contract/filter.ts';
-import { queueNames, type QueueName } from '../contract/mail.ts';
 import { queueCodes } from './schema.ts';
+import type { Term } from './terms.ts';
 
 export type Param = string | number;
 
@@ -28,25 +23,22 @@ export interface Selection {
 }
 
 export interface SelectionContext {
-  readonly now: number;
   readonly active: readonly string[];
   /** The number of a reason key that exists, for `reason:` given a group's key. */
   reasonId(key: string): number | undefined;
 }
 
-interface Term extends Condition {
+type QueueTerm = Extract<Term, { field: 'queue' }>;
+type OtherTerm = Exclude<Term, QueueTerm>;
+
+interface Clause extends Condition {
   readonly tallied: boolean;
 }
 
-/** Whether the filter needs to know which messages are active. */
-export function speaksOfQueues(filter: Filter): boolean {
-  return filter.some(({ field }) => field === 'queue');
-}
-
-export function compileFilter(filter: Filter, context: SelectionContext): Selection {
+export function compileTerms(filter: readonly Term[], context: SelectionContext): Selection {
   const all = Object.values(queueCodes) as number[];
   let queues = all;
-  const terms: Term[] = [];
+  const terms: Clause[] = [];
   for (const term of filter) {
     if (term.field === 'queue') {
       const { codes, condition: also } = queueTerm(term, all, context.active);
@@ -69,16 +61,11 @@ export function compileFilter(filter: Filter, context: SelectionContext): Select
  * therefore selects active ones of deferred too.
  */
 function queueTerm(
-  term: FilterTerm,
+  term: QueueTerm,
   all: number[],
   active: readonly string[],
 ): { codes: number[]; condition?: Condition } {
-  const value = term.value.toLowerCase();
-  const known: readonly string[] = queueNames;
-  if (!known.includes(value)) {
-    throw badInput('queue', `queue:${term.value} is none of ${queueNames.join(', ')}`);
-  }
-  const name = value as QueueName;
+  const name = term.queue;
   const ids = JSON.stringify(active);
   const isActive = 'm.id IN (SELECT value FROM json_each(?)) AND m.queue <= 1';
   if (name === 'active') {
@@ -94,64 +81,52 @@ function queueTerm(
   return { codes: all, condition: { sql: `m.queue <> ? OR (${isActive})`, params: [code, ids] } };
 }
 
-function compileTerm({ field, value }: FilterTerm, context: SelectionContext): Term {
-  const contains = like(value);
-  switch (field) {
+function compileTerm(term: OtherTerm, context: SelectionContext): Clause {
+  switch (term.field) {
+    case 'older':
+      return condition('m.arrival <= ?', term.number);
+    case 'newer':
+      return condition('m.arrival >= ?', term.number);
+    case 'larger':
+      return condition('m.size > ?', term.number);
+    case 'smaller':
+      return condition('m.size < ?', term.number);
     case 'from':
-      if (value === '<>') return condition(`m.sender = ''`);
-      return condition(`m.sender LIKE ? ESCAPE '\\'`, contains);
+      if (term.value === '<>') return condition(`m.sender = ''`);
+      return condition(`m.sender LIKE ? ESCAPE '\\'`, like(term.value));
     case 'to':
-      return condition(recipientContains, contains);
+      return condition(recipientContains, like(term.value));
     case 'reason': {
-      const id = context.reasonId(value);
+      const id = context.reasonId(term.value);
       if (id !== undefined) return { sql: 'm.reason_id = ?', params: [id], tallied: true };
-      return condition(`coalesce(m.reason LIKE ? ESCAPE '\\', 0)`, contains);
+      return condition(reasonContains, like(term.value));
     }
     case 'domain':
-      return { sql: 'm.domain = ?', params: [value.toLowerCase()], tallied: true };
-    case 'older':
-      return condition('m.arrival <= ?', context.now - duration(field, value));
-    case 'newer':
-      return condition('m.arrival >= ?', context.now - duration(field, value));
-    case 'larger':
-      return condition('m.size > ?', bytes(field, value));
-    case 'smaller':
-      return condition('m.size < ?', bytes(field, value));
+      return { sql: 'm.domain = ?', params: [term.value.toLowerCase()], tallied: true };
     case 'id':
-      return condition('m.id >= ? AND m.id < ?', value, `${value}\u{10FFFF}`);
-    case 'text':
+      return condition('m.id >= ? AND m.id < ?', term.value, `${term.value}\u{10FFFF}`);
+    case 'text': {
+      const contains = like(term.value);
       return condition(
-        `(m.sender LIKE ? ESCAPE '\\' OR coalesce(m.reason LIKE ? ESCAPE '\\', 0) OR m.id LIKE ? ESCAPE '\\' OR ${recipientContains})`,
+        `m.sender LIKE ? ESCAPE '\\' OR ${reasonContains} OR m.id LIKE ? ESCAPE '\\' OR ${recipientContains}`,
         contains,
         contains,
         contains,
         contains,
       );
-    default:
-      throw badInput(field, `${field}: is not a field of the queue`);
+    }
   }
 }
 
+const reasonContains = `coalesce(m.reason LIKE ? ESCAPE '\\', 0)`;
 const recipientContains = `EXISTS (SELECT 1 FROM recipients r WHERE r.seq = m.seq AND r.address LIKE ? ESCAPE '\\')`;
 
-function condition(sql: string, ...params: Param[]): Term {
+function condition(sql: string, ...params: Param[]): Clause {
   return { sql, params, tallied: false };
 }
 
 function like(value: string): string {
   return `%${value.replace(/[\\%_]/g, '\\$&')}%`;
-}
-
-function duration(field: string, value: string): number {
-  const ms = parseDuration(value);
-  if (ms === undefined) throw badInput(field, `${field}:${value} is not a time: write 90s, 5m, 2h, 3d or 1w`);
-  return ms;
-}
-
-function bytes(field: string, value: string): number {
-  const size = parseSize(value);
-  if (size === undefined) throw badInput(field, `${field}:${value} is not a size: write 500, 20k, 5m or 1g`);
-  return size;
 }
 
 /** Conditions joined by AND, with a leading ` AND`, and their parameters in order. */

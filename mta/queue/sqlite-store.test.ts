@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openQueueStore, type QueueStoreOptions, type SqliteQueueStore } from './sqlite-store.ts';
 import { DurabilityError } from './store.ts';
@@ -118,6 +119,13 @@ describe('adding', () => {
     const file = path.join(store.bodiesFolder, 'A1.body');
     writeFileSync(file, data);
     await store.add(newMessage('A1', { size: data.length, body: { kind: 'spool', file: 'A1.body' } }));
+    // With the checksum of the caller, which then has to be right.
+    writeFileSync(path.join(store.bodiesFolder, 'A2.body'), data);
+    await store.add(newMessage('A2', { body: { kind: 'spool', file: 'A2.body', checksum: crc32(data) } }));
+    expect((await store.body('A2')).kind).toBe('file');
+    writeFileSync(path.join(store.bodiesFolder, 'A3.body'), data);
+    await store.add(newMessage('A3', { body: { kind: 'spool', file: 'A3.body', checksum: 1 } }));
+    await expect(store.body('A3')).rejects.toThrow('checksum');
     expect(await store.body('A1')).toEqual({ kind: 'file', path: file, size: data.length });
     const slice = await store.raw('A1', 100_000, 50);
     expect(slice?.total).toBe(data.length);
@@ -164,13 +172,30 @@ describe('opening', () => {
     expect(store.counts().incoming).toBe(50);
   });
 
-  test('the browsing thread ends when idle and starts again when asked', async () => {
-    await reopen({ browseIdleMs: 1 });
+  test('the reading threads end when idle and start again when asked', async () => {
+    await reopen({ readerIdleMs: 1 });
     for (let round = 0; round < 3; round++) {
       expect((await store.list(query())).total).toBe(0);
+      expect(await store.nextDue()).toBeUndefined();
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
   });
+});
+
+test('a drained queue gives its space back', async () => {
+  await reopen({ freePages: 100, walPages: 1 });
+  const ids = Array.from({ length: 300 }, (_, n) => `A${String(n)}`);
+  await Promise.all(ids.map((id) => store.add(newMessage(id, { text: 'x'.repeat(20_000) }))));
+  await store.add(newMessage('B0'));
+  const file = path.join(spool, 'queue.db');
+  const before = statSync(file).size;
+  expect(before).toBeGreaterThan(4_000_000);
+  await store.act('remove', { ids }, new Set());
+  for (let n = 1; n < 10; n++) await store.add(newMessage(`B${String(n)}`));
+  await store.close();
+  expect(statSync(file).size).toBeLessThan(before / 2);
+  store = await openQueueStore(spool);
+  expect(store.counts().incoming).toBe(10);
 });
 
 describe('settling', () => {

@@ -3,7 +3,6 @@
  * asked in one turn of the event loop, and its bodies travel packed in one transferred buffer.
  */
 import { PostriderError, type ErrorCode } from '../contract/errors.ts';
-import type { Filter } from '../contract/filter.ts';
 import type { Finding } from '../contract/server.ts';
 import {
   CorruptBodyError,
@@ -16,6 +15,7 @@ import {
   type Settlement,
   type StoreCounts,
 } from './store.ts';
+import type { Term } from './terms.ts';
 
 /** A body on its way to the writer: a slice of the batch's buffer, or a file already on disk. */
 export type PackedBody =
@@ -39,7 +39,8 @@ export interface ActAnswer {
   readonly unknown: readonly string[];
 }
 
-export interface FlatListQuery extends Omit<ListQuery, 'active'> {
+export interface FlatListQuery extends Omit<ListQuery, 'active' | 'filter'> {
+  readonly filter: readonly Term[];
   /** Only when the filter speaks of queues; the main thread marks active entries itself. */
   readonly active: readonly string[];
 }
@@ -61,14 +62,14 @@ export type ReadRequest =
   | {
       readonly kind: 'groups';
       readonly by: 'reason' | 'destination';
-      readonly filter: Filter;
+      readonly filter: readonly Term[];
       readonly limit: number;
       readonly active: readonly string[];
     }
-  | { readonly kind: 'count'; readonly filter: Filter; readonly active: readonly string[] }
+  | { readonly kind: 'count'; readonly filter: readonly Term[]; readonly active: readonly string[] }
   | {
       readonly kind: 'select';
-      readonly filter: Filter;
+      readonly filter: readonly Term[];
       readonly active: readonly string[];
       readonly after: number;
       readonly upTo: number;

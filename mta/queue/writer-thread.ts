@@ -18,6 +18,7 @@ export interface WriterData {
   /** False when the thread is started anew in a running store. */
   readonly sweep: boolean;
   readonly walPages: number;
+  readonly freePages: number;
   /** One transaction takes no more than about this many requests and body bytes. */
   readonly batchRequests: number;
   readonly batchBytes: number;
@@ -31,11 +32,11 @@ const send = (message: FromThread): void => port.postMessage(message);
 try {
   const lock = lockSpool(data.spool);
   const { db, findings } = openSpool(data.spool, data.pragmas, data.sweep);
-  const writer = new Writer(db, { bodiesFolder: path.join(data.spool, 'bodies'), walPages: data.walPages });
+  const writer = new Writer(db, { ...data, bodiesFolder: path.join(data.spool, 'bodies') });
 
   const end = (): void => {
     try {
-      writer.afterwards();
+      writer.afterwards(Infinity);
       db.close();
       lock.close();
     } finally {
@@ -63,7 +64,7 @@ try {
     const result = writer.run(batches);
     send({ kind: 'acks', acks: result.acks, counts: writer.counts(), restart: result.restart });
     if (result.restart || closing) return end();
-    if (writer.afterwards()) {
+    if (writer.afterwards(requests)) {
       send({ kind: 'acks', acks: [], counts: writer.counts(), restart: true });
       end();
     }

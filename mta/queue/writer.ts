@@ -25,6 +25,10 @@ interface Answered {
   readonly errors: [number, FlatError][];
 }
 
+/** A batch of so few requests is a quiet moment, in which pages can be moved. */
+const quiet = 10;
+const vacuumStep = 512;
+
 /** A request failed by its own fault: run the batch again, guarded. */
 class RequestFailed extends Error {}
 
@@ -36,12 +40,14 @@ export class Writer {
   readonly #begin;
   readonly #commit;
   readonly #walPages: number;
+  readonly #freePages: number;
   #files: string[] = [];
 
-  constructor(db: Db, options: { bodiesFolder: string; walPages: number; now?: () => number }) {
+  constructor(db: Db, options: { bodiesFolder: string; walPages: number; freePages: number; now?: () => number }) {
     this.#db = db;
     this.#bodies = options.bodiesFolder;
     this.#walPages = options.walPages;
+    this.#freePages = options.freePages;
     this.#now = options.now ?? Date.now;
     this.#changes = new Changes(db);
     this.#begin = db.prepare('BEGIN IMMEDIATE');
@@ -68,8 +74,11 @@ export class Writer {
     }
   }
 
-  /** What can wait until the acknowledgements are on their way. True: the disk failed, restart. */
-  afterwards(): boolean {
+  /**
+   * What can wait until the acknowledgements are on their way, after a batch of so many requests.
+   * True: the disk failed, restart.
+   */
+  afterwards(requests: number): boolean {
     const files = this.#files;
     this.#files = [];
     for (const file of files) {
@@ -79,7 +88,19 @@ export class Writer {
         // Gone already, or it will be an orphan of the next opening.
       }
     }
-    return this.checkpoint(this.#walPages);
+    return (requests <= quiet && this.#giveBack()) || this.checkpoint(this.#walPages);
+  }
+
+  /** Returns free pages to the disk in small steps, when a long queue has drained. */
+  #giveBack(): boolean {
+    try {
+      const free = Number(this.#db.pragma('freelist_count', { simple: true }));
+      const pages = Number(this.#db.pragma('page_count', { simple: true }));
+      if (free > this.#freePages && free * 2 > pages) this.#db.pragma(`incremental_vacuum(${String(vacuumStep)})`);
+      return false;
+    } catch (error) {
+      return isIoFailure(error) && !isFull(error);
+    }
   }
 
   /** Copies the WAL into the database once it holds `pages`. A failure loses nothing: the WAL still has it all. */
