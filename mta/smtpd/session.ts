@@ -258,11 +258,11 @@ export class Session implements Protocol {
     }
     this.#begin();
     const auth = this.#auth;
-    if (auth !== undefined) return this.#finish('AUTH', this.#authStep(auth, auth.next(line.toString('latin1'))), more);
+    if (auth !== undefined) return this.#finish('AUTH', this.#authStep(auth, auth.next(line.toString('latin1'))));
     if (!isUtf8(line)) {
       this.#where = 'unknown';
       this.#reply('500 5.5.2 Error: bad UTF-8 syntax');
-      return this.#finish('unknown', undefined, more);
+      return this.#finish('unknown', undefined);
     }
     const text = line.toString('utf8').trimEnd();
     const space = text.search(/[ \t]/);
@@ -286,9 +286,9 @@ export class Session implements Protocol {
     }
     if (this.#settings.tls === 'encrypt' && !this.#connection.secure && !beforeTls.has(verb) && verb !== 'unknown') {
       this.#reply('530 5.7.0 Must issue a STARTTLS command first');
-      return this.#finish(verb, undefined, more);
+      return this.#finish(verb, undefined);
     }
-    return this.#finish(verb, this.#run(verb, rest, text), more);
+    return this.#finish(verb, this.#run(verb, rest, text));
   }
 
   #unsynchronised(where: string): undefined {
@@ -303,7 +303,7 @@ export class Session implements Protocol {
     this.#auth = undefined;
     this.#where = 'UNKNOWN';
     this.#reply('500 5.5.2 Error: line too long');
-    return this.#finish('unknown', undefined, false);
+    return this.#finish('unknown', undefined);
   }
 
   #begin(): void {
@@ -356,11 +356,11 @@ export class Session implements Protocol {
   }
 
   /** After each command: counts it, slows down and ends sessions that make too many errors. */
-  #finish(verb: Verb, work: Wait, more: boolean): Wait {
-    return work === undefined ? this.#done(verb, more) : work.then(() => this.#done(verb, more));
+  #finish(verb: Verb, work: Wait): Wait {
+    return work === undefined ? this.#done(verb) : work.then(() => this.#done(verb));
   }
 
-  #done(verb: Verb, more: boolean): Wait {
+  #done(verb: Verb): Wait {
     // An exchange of several lines is one command.
     if (verb === 'AUTH' && this.#auth !== undefined) {
       this.#busy = false;
@@ -372,23 +372,23 @@ export class Session implements Protocol {
       this.#connection.close();
       return undefined;
     }
-    if (!this.#failed) {
-      if (verb !== 'STARTTLS' && this.#message === undefined) this.#rest(more);
-      return undefined;
-    }
+    // The handshake or the content is in hand.
+    if (verb === 'STARTTLS' && !this.#failed) return undefined;
+    if (this.#message !== undefined) return undefined;
+    if (!this.#failed) return this.#checkErrors();
     this.#errors += 1;
-    if (this.#errors < this.#settings.softErrors || this.#settings.errorSleep === 0) return this.#checkErrors(more);
-    return sleep(this.#settings.errorSleep, undefined, { ref: false }).then(() => this.#checkErrors(more));
+    if (this.#errors < this.#settings.softErrors || this.#settings.errorSleep === 0) return this.#checkErrors();
+    return sleep(this.#settings.errorSleep, undefined, { ref: false }).then(() => this.#checkErrors());
   }
 
-  #checkErrors(more: boolean): undefined {
+  #checkErrors(): undefined {
     if (this.#connection.isOver) return;
     if (this.#errors >= this.#settings.hardErrors) this.#tooManyErrors();
-    else this.#rest(more);
+    else this.#rest();
   }
 
   /** Nothing is in hand. */
-  #rest(_more: boolean): void {
+  #rest(): void {
     this.#busy = false;
     if (this.#stopping) this.stop();
   }
@@ -655,7 +655,7 @@ export class Session implements Protocol {
       this.#reply('452 4.5.3 Error: too many recipients');
       transaction.overshoot += 1;
       // A client that splits its recipients is no offender; one that goes on for ever is.
-      if (transaction.overshoot <= recipientOvershoot) this.#errors -= 1;
+      if (transaction.overshoot <= recipientOvershoot) this.#failed = false;
       return undefined;
     }
     const accept = (): void => {
@@ -808,12 +808,12 @@ export class Session implements Protocol {
     if (this.#connection.isOver) return;
     if (this.#failed) {
       this.#errors += 1;
-      this.#checkErrors(false);
+      this.#checkErrors();
       return;
     }
     this.#errors = 0;
     this.#junk = 0;
-    this.#rest(false);
+    this.#rest();
   }
 
   async #accept(message: IncomingMessage): Promise<void> {
