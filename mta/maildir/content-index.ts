@@ -69,7 +69,7 @@ export class ContentIndex {
          attachments = ?, remote = ?, report = ? where id = ?`,
       ),
       storeWords: db.prepare(
-        `insert or replace into words (id, folder_id, received, sender, recipients, subject, body)
+        `insert or replace into words (id, folder_id, received, words, sender, recipients, subject)
          values (?, ?, ?, ?, ?, ?, ?)`,
       ),
     };
@@ -136,7 +136,9 @@ export class ContentIndex {
   }
 
   #store(rows: readonly MessageRow[]): void {
-    const read = rows.map((row) => ({ row, result: this.#digest(row) }));
+    // In the order of the table, which then stays dense.
+    const ordered = [...rows].sort((a, b) => a.id - b.id);
+    const read = ordered.map((row) => ({ row, result: this.#digest(row) }));
     const lost = new Map(
       read.filter(({ result }) => result === undefined).map(({ row }) => [row.folder_id, row] as const),
     );
@@ -172,8 +174,9 @@ export class ContentIndex {
     ).changes;
     // Removed meanwhile: no words for it either.
     if (changes === 0) return;
-    const words = [`${fromName} ${from}`, to, subject, content.searchText].map((text) => text.toLowerCase());
-    this.#statements.storeWords.run(row.id, row.folder_id, row.received, ...words);
+    const fields = [`${fromName} ${from}`, to, subject].map((text) => text.toLowerCase());
+    const words = [...fields, content.searchText.toLowerCase()].join('\n');
+    this.#statements.storeWords.run(row.id, row.folder_id, row.received, words, ...fields);
   }
 
   #digest(row: MessageRow): { digest: Digest; size: number } | undefined {

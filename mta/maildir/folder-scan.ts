@@ -4,15 +4,15 @@
  * Promises: an unchanged directory costs one stat. A directory changed less than `settleTime` ago is read again next
  * time, since a further change within the clock's grain would not show. A message that moves from `new` to `cur`, or
  * changes its flags, keeps its row; one that appears in both is one message, and `cur` wins.
- * A directory that is large is not read again and again: see `restFactor`.
+ * A directory that is large is not read again and again: see `restFactor`. Of very many new messages the newest come
+ * into the index at once and the others by `load`, so that a large Maildir opens quickly; its counts are right at once.
  */
-import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMaildirName, type MaildirName } from './file-name.ts';
+import { directoryTimes, modified, readNames, type DirectoryTimes, type Found } from './folder-names.ts';
 import { encodeMailId, isDigestId } from './mail-id.ts';
 import type { Sql } from './index-database.ts';
 import type { MailboxFolders } from './mailbox-folders.ts';
-import { isSystemError } from './system-error.ts';
 
 export interface FolderChange {
   readonly added: number;
@@ -27,15 +27,27 @@ export interface FolderScanOptions {
   readonly settleTime: number;
   /** After a scan that took t, the next one comes no sooner than t times this, unless it is forced. */
   readonly restFactor: number;
+  /** So many new messages of one folder come into the index at once. */
+  readonly atOnce: number;
+}
+
+/** Messages that `load` is still to put into the index, the oldest first. */
+interface Backlog {
+  readonly directory: string;
+  readonly folder: string;
+  readonly files: Arrival[];
+  /** To be stored when all are in. */
+  readonly times: DirectoryTimes;
+}
+
+interface Arrival {
+  readonly file: Found;
+  readonly parsed: MaildirName;
+  readonly received: number;
 }
 
 interface Known {
   readonly id: number;
-  readonly name: string;
-  readonly inNew: boolean;
-}
-
-interface Found {
   readonly name: string;
   readonly inNew: boolean;
 }
@@ -58,6 +70,7 @@ export class FolderScan {
   /** When each folder may be read again, and how long the last reading took. */
   readonly #rest = new Map<number, number>();
   readonly #opened = new Set<number>();
+  readonly #backlogs = new Map<number, Backlog>();
   readonly #statements;
 
   constructor(db: Sql, folders: MailboxFolders, options: FolderScanOptions) {
@@ -74,6 +87,10 @@ export class FolderScan {
       setTimes: db.prepare<[string, string, number]>('update folder set new_time = ?, cur_time = ? where id = ?'),
       count: db.prepare<[number, number, number]>(
         'update folder set total = total + ?, unread = unread + ? where id = ?',
+      ),
+      recount: db.prepare<[{ id: number }]>(
+        `update folder set (total, unread) =
+           (select count(*), coalesce(sum(1 - seen), 0) from message where folder_id = @id) where id = @id`,
       ),
       known: db
         .prepare<[number], [number, string, string, number]>(
@@ -130,6 +147,7 @@ export class FolderScan {
     }
     row ??= this.#statements.addFolder.get(directory, folder);
     if (row === undefined) return undefined;
+    this.load(row.id, Number.POSITIVE_INFINITY);
     const start = performance.now();
     const found = new Map<string, Found>();
     // A message that moves while we read may be missed in both directories: read again until nothing moved.
@@ -149,6 +167,30 @@ export class FolderScan {
     return { ...change, first };
   }
 
+  /** Whether messages of that folder (of any, when undefined) that are newer than `time` are still to be loaded. */
+  owes(folderId: number | undefined, time: number): boolean {
+    const backlogs = folderId === undefined ? [...this.#backlogs.values()] : [this.#backlogs.get(folderId)];
+    return backlogs.some((backlog) => (backlog?.files.at(-1)?.received ?? Number.NEGATIVE_INFINITY) >= time);
+  }
+
+  /** Puts up to `count` more messages of a folder (of each, when undefined) into the index. */
+  load(folderId: number | undefined, count: number): void {
+    for (const id of folderId === undefined ? [...this.#backlogs.keys()] : [folderId]) {
+      const backlog = this.#backlogs.get(id);
+      if (backlog === undefined) continue;
+      const { directory, folder, files, times } = backlog;
+      this.#db.transaction(() => {
+        const newest = count >= files.length ? files.splice(0) : files.splice(-count);
+        for (const arrival of newest) this.#add(id, directory, folder, arrival);
+        if (files.length > 0) return;
+        this.#statements.setTimes.run(this.#settled(times.new), this.#settled(times.cur), id);
+        // Some may have come both ways, and some have been removed.
+        this.#statements.recount.run({ id });
+      })();
+      if (files.length === 0) this.#backlogs.delete(id);
+    }
+  }
+
   /** Puts a file that was just delivered into `new` into the index, without reading the directory. */
   delivered(directory: string, folder: string, names: readonly string[]): number {
     const row = this.#statements.folder.get(directory, folder);
@@ -158,7 +200,9 @@ export class FolderScan {
       let added = 0;
       for (const name of names) {
         const parsed = parseMaildirName(name);
-        if (parsed !== undefined) added += this.#add(row.id, directory, folder, '', { name, inNew: true }, parsed);
+        if (parsed === undefined) continue;
+        const received = parsed.time ?? Date.now();
+        added += this.#add(row.id, directory, folder, { file: { name, inNew: true }, parsed, received });
       }
       this.#statements.count.run(added, added, row.id);
       return added;
@@ -193,6 +237,7 @@ export class FolderScan {
   forget(folderId: number): void {
     this.#rest.delete(folderId);
     this.#opened.delete(folderId);
+    this.#backlogs.delete(folderId);
     this.#db.transaction(() => {
       this.#statements.dropWords.run(folderId);
       this.#statements.dropMessages.run(folderId);
@@ -206,7 +251,7 @@ export class FolderScan {
     folder: string,
     path: string,
     found: Map<string, Found>,
-    times: Times,
+    times: DirectoryTimes,
   ): { added: number; changed: number } {
     return this.#db.transaction(() => {
       let changed = 0;
@@ -224,36 +269,38 @@ export class FolderScan {
           }
         }
       }
-      let added = 0;
+      const arrivals: Arrival[] = [];
       let unread = 0;
       for (const file of found.values()) {
         const parsed = parseMaildirName(file.name);
         if (parsed === undefined) continue;
-        const inserted = this.#add(folderId, directory, folder, path, file, parsed);
-        added += inserted;
-        if (!parsed.flags.includes('S')) unread += inserted;
+        const received = parsed.time ?? modified(join(path, file.inNew ? 'new' : 'cur', file.name));
+        arrivals.push({ file, parsed, received });
+        if (!parsed.flags.includes('S')) unread++;
       }
+      arrivals.sort((a, b) => a.received - b.received);
+      const added = arrivals.length;
+      for (const arrival of arrivals.splice(-this.#options.atOnce)) this.#add(folderId, directory, folder, arrival);
       this.#statements.count.run(added, unread, folderId);
-      this.#statements.setTimes.run(this.#settled(times.new), this.#settled(times.cur), folderId);
+      if (arrivals.length > 0) this.#backlogs.set(folderId, { directory, folder, files: arrivals, times });
+      else this.#statements.setTimes.run(this.#settled(times.new), this.#settled(times.cur), folderId);
       return { added, changed };
     })();
   }
 
-  #add(folderId: number, directory: string, folder: string, path: string, file: Found, name: MaildirName): number {
-    const received =
-      name.time ?? (path === '' ? Date.now() : modified(join(path, file.inNew ? 'new' : 'cur', file.name)));
+  #add(folderId: number, directory: string, folder: string, { file, parsed, received }: Arrival): number {
     // An id is four thirds of this in length.
-    const long = directory.length + folder.length + name.unique.length > 120;
-    const id = long ? encodeMailId({ directory, folder, unique: name.unique }) : '';
+    const long = directory.length + folder.length + parsed.unique.length > 120;
+    const id = long ? encodeMailId({ directory, folder, unique: parsed.unique }) : '';
     return this.#statements.add.run(
       folderId,
       file.name,
-      name.unique,
+      parsed.unique,
       Number(file.inNew),
       received,
-      name.size ?? null,
-      Number(name.flags.includes('S')),
-      Number(name.flags.includes('F')),
+      parsed.size ?? null,
+      Number(parsed.flags.includes('S')),
+      Number(parsed.flags.includes('F')),
       isDigestId(id) ? id : null,
     ).changes;
   }
@@ -261,58 +308,5 @@ export class FolderScan {
   /** The time as it may be relied on: '' when a further change might not show in it. */
   #settled(time: bigint): string {
     return time > BigInt(Date.now() - this.#options.settleTime) * 1_000_000n ? '' : time.toString();
-  }
-}
-
-interface Times {
-  /** Nanoseconds; -1 when it is no directory, and then it is not read: a link might lead anywhere. */
-  readonly new: bigint;
-  readonly cur: bigint;
-}
-
-/** Undefined when neither directory is there: this is no Maildir. */
-function directoryTimes(path: string): Times | undefined {
-  const times = { new: directoryTime(join(path, 'new')), cur: directoryTime(join(path, 'cur')) };
-  return times.new === -1n && times.cur === -1n ? undefined : times;
-}
-
-function directoryTime(path: string): bigint {
-  try {
-    const info = lstatSync(path, { bigint: true });
-    return info.isDirectory() ? info.mtimeNs : -1n;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG')) return -1n;
-    throw error;
-  }
-}
-
-function readNames(path: string, inNew: boolean, into: Map<string, Found>): void {
-  let names: string[];
-  try {
-    names = readdirSync(path);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return;
-    throw error;
-  }
-  for (const name of names) {
-    const unique = uniquePart(name);
-    if (unique !== undefined) into.set(unique, { name, inNew });
-  }
-}
-
-/** As parseMaildirName tells it, but quick for the many names that are known already. */
-function uniquePart(name: string): string | undefined {
-  if (name.startsWith('.') || name.includes('\ufffd')) return undefined;
-  const colon = name.lastIndexOf(':');
-  const end = colon === -1 ? name.lastIndexOf(';2,') : colon;
-  return end === -1 ? name : end === 0 ? undefined : name.slice(0, end);
-}
-
-function modified(path: string): number {
-  try {
-    return Math.floor(lstatSync(path).mtimeMs);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'EACCES')) return Date.now();
-    throw error;
   }
 }

@@ -18,11 +18,12 @@ export interface MailFilter {
   readonly needsContent: boolean;
 }
 
+/** The column that a field is looked for in, after `words`, which holds them all. */
 const wordColumns = new Map([
-  ['from', ['sender']],
-  ['to', ['recipients']],
-  ['subject', ['subject']],
-  ['text', ['subject', 'sender', 'recipients', 'body']],
+  ['from', 'sender'],
+  ['to', 'recipients'],
+  ['subject', 'subject'],
+  ['text', undefined],
 ]);
 
 const states = new Map([
@@ -40,11 +41,12 @@ export function compileMailFilter(filter: Filter, now: number): MailFilter {
     needsContent: false,
   };
   for (const term of filter) {
-    const columns = wordColumns.get(term.field);
-    if (columns !== undefined) {
+    if (wordColumns.has(term.field)) {
+      const column = wordColumns.get(term.field);
       const word = term.value.toLowerCase();
-      compiled.words.push(negated(columns.map((column) => `instr(w.${column}, ?) > 0`).join(' or '), term));
-      for (let i = 0; i < columns.length; i++) compiled.wordValues.push(word);
+      const anywhere = 'instr(w.words, ?) > 0';
+      compiled.words.push(negated(column === undefined ? anywhere : `${anywhere} and instr(w.${column}, ?) > 0`, term));
+      compiled.wordValues.push(word, ...(column === undefined ? [] : [word]));
       compiled.needsContent = true;
       continue;
     }

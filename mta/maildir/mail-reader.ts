@@ -45,6 +45,8 @@ export interface MailReaderOptions {
   readonly searchWait?: number | undefined;
   readonly settleTime?: number | undefined;
   readonly restFactor?: number | undefined;
+  /** So many new messages of a folder are listed before the others are in the index too. */
+  readonly atOnce?: number | undefined;
   readonly sliceTime?: number | undefined;
 }
 
@@ -56,7 +58,14 @@ export interface MailReaderEvents {
   opened(directory: string): void;
 }
 
+/** Time and number of a message: its place in a list. */
 type Where = [number, number];
+
+interface ListPage {
+  rows: MessageRow[];
+  total: number;
+  more: boolean;
+}
 
 export class MailReader {
   readonly handlers: MailHandlers;
@@ -75,6 +84,9 @@ export class MailReader {
   /** By Maildir++ folder: when that folder of all mailboxes may be looked at again. */
   readonly #allRest = new Map<string, number>();
 
+  #working = false;
+  #closed = false;
+
   constructor(root: string, options: MailReaderOptions, events: MailReaderEvents) {
     this.#options = options;
     this.#events = events;
@@ -83,6 +95,7 @@ export class MailReader {
     this.#scan = new FolderScan(this.#db, this.#folders, {
       settleTime: options.settleTime ?? 2000,
       restFactor: options.restFactor ?? 10,
+      atOnce: options.atOnce ?? 2000,
     });
     this.#content = new ContentIndex(
       this.#db,
@@ -133,6 +146,7 @@ export class MailReader {
   }
 
   close(): void {
+    this.#closed = true;
     this.#content.close();
     this.#db.close();
   }
@@ -173,10 +187,11 @@ export class MailReader {
       );
     }
     const folderId = directory === undefined ? undefined : this.#scan.folderId(directory, folder);
+    if (input.filter.length > 0) this.#scan.load(folderId, Number.POSITIVE_INFINITY);
     if (filter.needsContent && !(await this.#content.settle(folderId, this.#options.searchWait ?? 2000))) {
       this.#incomplete.add(directory ?? '');
     }
-    this.#content.start();
+    this.#work();
 
     const conditions = [...filter.message];
     const values: (string | number)[] = [...filter.messageValues];
@@ -187,10 +202,16 @@ export class MailReader {
       conditions.push('m.folder_id = ?');
       values.push(folderId);
     }
-    const page =
+    const query = (): ListPage =>
       filter.words.length > 0
         ? this.#search(filter, conditions, values, folderId, after, limit)
         : this.#page(conditions, values, folderId, filter.message.length === 0, after, limit);
+    let page = query();
+    const oldest = page.more ? (page.rows.at(-1)?.received ?? 0) : Number.NEGATIVE_INFINITY;
+    if (this.#scan.owes(folderId, oldest)) {
+      this.#scan.load(folderId, Number.POSITIVE_INFINITY);
+      page = query();
+    }
     const rows = this.#content.read(page.rows);
     const last = page.rows.at(-1);
     for (const shown of directory === undefined ? new Set(rows.map((row) => row.directory)) : [directory]) {
@@ -217,7 +238,7 @@ export class MailReader {
     plain: boolean,
     after: Where | undefined,
     limit: number,
-  ): { rows: MessageRow[]; total: number; more: boolean } {
+  ): ListPage {
     const from = 'from message m join folder f on f.id = m.folder_id where';
     const where = after === undefined ? conditions : [...conditions, '(m.received, m.id) < (?, ?)'];
     const rows = this.#db
@@ -247,7 +268,7 @@ export class MailReader {
     folderId: number | undefined,
     after: Where | undefined,
     limit: number,
-  ): { rows: MessageRow[]; total: number; more: boolean } {
+  ): ListPage {
     // `cross join` keeps SQLite to this order: words first, one after the other.
     const alone = folderId !== undefined && filter.message.length === 0;
     const joined = alone ? '' : 'cross join message m on m.id = w.id cross join folder f on f.id = m.folder_id';
@@ -315,7 +336,7 @@ export class MailReader {
     const told = this.#told.get(directory) ?? 0;
     if (folder === '') this.#told.delete(directory);
     const news = folder === '' ? change.added - told : 0;
-    if (change.added > 0) this.#content.start();
+    if (change.added > 0) this.#work();
     if (change.first) return change;
     if (news > 0) this.#events.arrived(mailbox, news);
     if (change.changed > 0 || (folder !== '' && change.added > 0)) this.#events.changed(mailbox);
@@ -338,6 +359,22 @@ export class MailReader {
       this.#allRest.set(folder, performance.now() + rest);
     }
     return directories;
+  }
+
+  /** Goes on, in slices, with what is not in the index yet: names first, then contents. */
+  #work(): void {
+    if (this.#working || this.#closed) return;
+    if (!this.#scan.owes(undefined, Number.NEGATIVE_INFINITY)) {
+      this.#content.start();
+      return;
+    }
+    this.#working = true;
+    setImmediate(() => {
+      this.#working = false;
+      if (this.#closed) return;
+      this.#scan.load(undefined, 1000);
+      this.#work();
+    });
   }
 
   /** All messages are in the index now: whoever searched too early may search again. */

@@ -34,7 +34,7 @@ export interface DigestLimits {
 
 export const defaultDigestLimits: DigestLimits = {
   snippetLength: 140,
-  searchTextLength: 400,
+  searchTextLength: 280,
   fieldLength: 1000,
   partBytes: 131_072,
 };
