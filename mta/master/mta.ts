@@ -34,6 +34,7 @@ import { createSmtpServer } from '../smtpd/server.ts';
 import { openTls } from '../smtpd/tls.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { prepareDataFolder } from './folders.ts';
+import { forward } from './forward.ts';
 import { openListeners, type OpenListener } from './listeners.ts';
 import { Tables } from './tables.ts';
 
@@ -146,6 +147,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
       onDelivered: ({ folder, file }) => mail.notify(folder, file),
       aliases: (name) => tables.find('alias_maps', name),
       localName: (address) => resolver.localName(address),
+      forward: (request, addresses) => forward(intake, request, addresses),
     });
     const smtp = createSmtpAgent({ configuration: current, log, lookup: (map, key) => tables.lookup(map, key) });
     for (const name of ['local', 'virtual']) agents.set(name, local);
