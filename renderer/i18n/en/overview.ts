@@ -53,10 +53,21 @@ export const overview = {
     level: { info: 'note', warning: 'warning', error: 'error' },
     at: (file: string, line: number | undefined) => (line === undefined ? file : `${file}, line ${line}`),
   },
+  /** What to do about a finding, by its code. */
   remedies: {
     'bound-beyond-loopback': 'Set inet_interfaces = loopback-only in main.cf, or restrict who may connect.',
     'port-taken': 'Stop the program that uses the port, or point your programs at the new one.',
-    'disk-low': 'Free some space on the disk of the data folder; until then mail is refused for now (452).',
+    'log-not-written':
+      'Make room on the disk, or give the log file back to the user who runs the server. Mail goes on meanwhile.',
+    'queue-trouble': 'Look for the cause in the log: most often a full disk or a folder that may not be written.',
+    'queue-damaged':
+      'Nothing needs doing for the messages taken over. Keep the old folder until you have looked through it.',
+    'queue-body-missing': 'Look at it under Queue, corrupt. If the body cannot be restored from a backup, delete it.',
+    'unknown-parameter': 'Mend the spelling in main.cf, or remove the line.',
+    'duplicate-parameter': 'The last one counts. Remove the others from main.cf.',
+    'orphan-continuation': 'The line begins with a space but continues nothing. Remove the space, or the line.',
+    'mynetworks-everyone': 'Name your own networks only in mynetworks: now anyone may relay mail through this server.',
+    'sasl-accept-any': 'Remove postrider_sasl_accept_any from main.cf: now any password is good.',
   } as Readonly<Record<string, string>>,
   facts: {
     title: 'This server',

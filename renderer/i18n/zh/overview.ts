@@ -60,7 +60,15 @@ export const overview: Shape<typeof english> = {
   remedies: {
     'bound-beyond-loopback': '在 main.cf 中设置 inet_interfaces = loopback-only，或限制可连接的客户端。',
     'port-taken': '停止占用该端口的程序，或让您的程序使用新端口。',
-    'disk-low': '请释放数据目录所在磁盘的空间；在此之前邮件会被暂时拒绝（452）。',
+    'log-not-written': '请释放磁盘空间，或将日志文件交还给运行服务器的用户。邮件收发不受影响。',
+    'queue-trouble': '请在日志中查找原因：多半是磁盘已满或目录不可写。',
+    'queue-damaged': '已接管的邮件无需处理。检查之前请保留旧目录。',
+    'queue-body-missing': '请在“队列”的损坏队列中查看。若无法从备份恢复正文，请删除它。',
+    'unknown-parameter': '请改正 main.cf 中的拼写，或删除该行。',
+    'duplicate-parameter': '以最后一个为准，请从 main.cf 中删除其余的。',
+    'orphan-continuation': '该行以空格开头但没有可延续的内容。请去掉空格或删除该行。',
+    'mynetworks-everyone': '请在 mynetworks 中只写自己的网络：现在任何人都可以通过此服务器转发邮件。',
+    'sasl-accept-any': '请从 main.cf 中删除 postrider_sasl_accept_any：现在任何密码都会通过。',
   },
   facts: {
     title: '此服务器',
