@@ -15,7 +15,7 @@ export default defineConfig<{ host: 'chromium' | 'electron' }>({
   expect: { timeout: 10_000 },
   reporter: [['list']],
   projects: [
-    { name: 'chromium', testIgnore: 'packaged/**', use: { host: 'chromium' } },
+    { name: 'chromium', testIgnore: ['packaged/**', 'desktop.spec.ts'], use: { host: 'chromium' } },
     { name: 'electron', testIgnore: 'packaged/**', use: { host: 'electron' } },
     { name: 'package', testDir: 'test/ui/packaged', testMatch: '*.spec.ts' },
   ],

@@ -19,7 +19,7 @@ import { desktopOptions, type DesktopOptions } from './options.ts';
 import { servePorts } from './port.ts';
 import { origin, registerScheme, serveScheme } from './scheme.ts';
 import { textsFor } from './texts.ts';
-import { openWindow } from './window.ts';
+import { openWindow, windowsSaved } from './window.ts';
 
 const mac = process.platform === 'darwin';
 
@@ -86,10 +86,10 @@ async function start(data: string, { mtaArguments }: DesktopOptions): Promise<vo
   app.on('before-quit', (event) => {
     if (ending === undefined) {
       ending = servers.close().catch((error: unknown) => log(errorMessage(error)));
-      void ending.then(() => app.exit(0));
+      void ending.then(windowsSaved).then(() => app.exit(0));
+      for (const open of BrowserWindow.getAllWindows()) open.close();
     }
     event.preventDefault();
-    for (const open of BrowserWindow.getAllWindows()) open.hide();
   });
   app.on('window-all-closed', () => {
     if (!mac) app.quit();

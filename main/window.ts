@@ -8,6 +8,13 @@ import { defaultSize, fitting, readWindowState, writeWindowState } from './windo
 /** The page's own background in both themes, so that nothing flashes. */
 const background = { light: '#ffffff', dark: '#1a1b1d' };
 
+let writing: Promise<void> = Promise.resolve();
+
+/** Resolves when what is to be remembered is on the disk. */
+export function windowsSaved(): Promise<void> {
+  return writing;
+}
+
 export function openWindow(stateFile: string): BrowserWindow {
   const state = readWindowState(stateFile);
   const displays = screen.getAllDisplays().map(({ workArea }) => workArea);
@@ -38,7 +45,8 @@ export function openWindow(stateFile: string): BrowserWindow {
   const save = (): void => {
     clearTimeout(saving);
     if (window.isDestroyed() || window.isMinimized()) return;
-    void writeWindowState(stateFile, { ...window.getNormalBounds(), maximized: window.isMaximized() });
+    const bounds = { ...window.getNormalBounds(), maximized: window.isMaximized() };
+    writing = writing.then(() => writeWindowState(stateFile, bounds));
   };
   const soon = (): void => {
     clearTimeout(saving);

@@ -42,7 +42,8 @@ async function windowProgram(): Promise<Program | string> {
   if (missing.length > 0) {
     return `Electron lacks ${missing.join(', ')}; for the window: apt-get install ${packagesFor(missing).join(' ')}`;
   }
-  const args = [root];
+  // Chromium reports a missing session bus and the like as errors; only what ends it is worth a person's time.
+  const args = [root, '--log-level=3'];
   const reason = await noSandboxBecause();
   if (reason !== undefined) {
     say(`${reason}: the window runs without Chromium's sandbox (--no-sandbox).`);
