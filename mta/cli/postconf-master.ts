@@ -15,6 +15,7 @@ export interface MasterText {
 
 /** Where the columns begin, when those before leave room. */
 const positions = [0, 11, 17, 25, 33, 41, 49, 57];
+/** Columns of a folded line. Postfix folds master.cf one column earlier than main.cf. */
 const lineLimit = 80;
 const fieldNames = ['service', 'type', 'private', 'unprivileged', 'chroot', 'wakeup', 'process_limit', 'command'];
 
@@ -83,13 +84,13 @@ function line(name: string, value: string, format: MasterFormat): string {
   return `${name} =${value === '' ? '' : ` ${value}`}\n`;
 }
 
-function foldWords(start: string, words: readonly (readonly string[])[], optionsApart = true): string {
+function foldWords(start: string, words: readonly (readonly string[])[], master = true): string {
   let result = '';
   let current = start;
   for (const word of words) {
     const text = word.join(' ');
-    const apart = optionsApart && word[0] === '-o';
-    if (apart || current.length + 1 + text.length > lineLimit) {
+    const apart = master && word[0] === '-o';
+    if (apart || current.length + 1 + text.length > (master ? lineLimit - 1 : lineLimit)) {
       result += `${current}\n`;
       current = `    ${text}`;
     } else {

@@ -57,11 +57,29 @@ export const run: Run = (argv, io) =>
         ({ file, line, message }) => `${file}, line ${line}: ${message}`,
       ),
     );
+    const parsed = { folder, settings: files.main.settings, services: files.master.services };
+    const configuration = new EffectiveConfiguration(parsed, { dataFolder }, [], overrides);
+    const unused = findUnused(configuration, parsed);
     if (master) {
       await showMaster(files.master, given, operands, io);
-      return exitCodes.ok;
+    } else {
+      const own = [...files.main.settings.keys(), ...overrides.keys()];
+      await showMain(configuration, own, new Set(unused.map(({ name }) => name)), { given, names: operands }, io);
     }
-    await show(files, { folder, dataFolder, given, names: operands, overrides }, io);
+    if (!given.has('d')) {
+      const values = [...files.main.settings.values()].filter(
+        (setting) => !unused.some(({ name }) => name === setting.name),
+      );
+      await warn(io, [
+        ...undefinedNames(
+          configuration,
+          values.map(({ value }) => value),
+        ).map((name) => `${path.join(folder, 'main.cf')}: undefined parameter: ${name}`),
+        ...unused
+          .filter(({ file }) => !master || file.endsWith('master.cf'))
+          .map(({ file, name, value }) => `${file}: unused parameter: ${name}=${value}`),
+      ]);
+    }
     return exitCodes.ok;
   });
 
@@ -99,34 +117,31 @@ function exists(folder: string, name: string): Promise<boolean> {
 }
 
 interface Request {
-  readonly folder: string;
-  readonly dataFolder: string;
   readonly given: ReadonlySet<string>;
   readonly names: readonly string[];
-  readonly overrides: ReadonlyMap<string, string>;
 }
 
-async function show({ main, master }: Files, request: Request, io: CliIo): Promise<void> {
-  const { folder, dataFolder, given, names } = request;
-  const files = { folder, settings: main.settings, services: master.services };
-  const configuration = new EffectiveConfiguration(files, { dataFolder }, [], request.overrides);
+/** `own` are the names that main.cf or -o set; `unused` those of them that nothing knows or refers to. */
+async function showMain(
+  configuration: EffectiveConfiguration,
+  own: readonly string[],
+  unused: ReadonlySet<string>,
+  { given, names }: Request,
+  io: CliIo,
+): Promise<void> {
   const defaults = given.has('d');
-  const mainFile = path.join(folder, 'main.cf');
-  const unused = findUnused(configuration, files);
-  const unusedNames = new Set(unused.map(({ name }) => name));
   const known = (name: string): boolean =>
-    configuration.parameter(name) !== undefined || (main.settings.has(name) && !unusedNames.has(name));
-
-  const all = [
-    ...parameters.keys(),
-    ...[...main.settings.keys(), ...request.overrides.keys()].filter((name) => !parameters.has(name) && known(name)),
-  ];
+    configuration.parameter(name) !== undefined || (own.includes(name) && !unused.has(name));
+  const all = [...parameters.keys(), ...own.filter((name) => !parameters.has(name) && known(name))];
   const chosen = names.length > 0 ? names.filter(known) : [...new Set(all)].sort();
   let text = '';
   for (const name of chosen) {
     if (given.has('n') && !configuration.isSet(name)) continue;
     const raw = (defaults ? configuration.fallback(name) : configuration.value(name)) ?? '';
-    const value = given.has('x') && !isRaw(configuration, name) ? expanded(configuration, raw) : raw;
+    // Printed word by word, as Postfix does.
+    const value = (given.has('x') && !isRaw(configuration, name) ? expanded(configuration, raw) : raw)
+      .replace(/[ \t\r\n]+/g, ' ')
+      .trim();
     if (given.has('H')) text += `${name}\n`;
     else if (given.has('h')) text += `${value}\n`;
     else
@@ -136,17 +151,10 @@ async function show({ main, master }: Files, request: Request, io: CliIo): Promi
   }
   await write(io.stdout, text);
 
-  const warnings = names.filter((name) => !known(name)).map((name) => `${name}: unknown parameter`);
-  if (!defaults) {
-    warnings.push(
-      ...undefinedNames(
-        configuration,
-        [...main.settings.values()].filter(({ name }) => known(name)).map(({ value }) => value),
-      ).map((name) => `${mainFile}: undefined parameter: ${name}`),
-    );
-    warnings.push(...unused.map(({ file, name, value }) => `${file}: unused parameter: ${name}=${value}`));
-  }
-  await warn(io, warnings);
+  await warn(
+    io,
+    names.filter((name) => !known(name)).map((name) => `${name}: unknown parameter`),
+  );
 }
 
 /** Parameters whose `$` is not for postconf to expand keep it: the configuration gives them back as they are. */

@@ -36,7 +36,8 @@ export function parseMainCf(text: string, file: string): MainCf {
     }
     const setting = splitNameValue(logical, file, line);
     const earlier = settings.get(setting.name);
-    if (earlier !== undefined) {
+    // As Postfix: twice the same does no harm.
+    if (earlier !== undefined && earlier.value !== setting.value) {
       findings.push({
         level: 'warning',
         code: 'duplicate-parameter',
