@@ -265,6 +265,23 @@ function editDistance(a: string, b: string, limit: number): number {
 /** Settings that are allowed and that a person should know of. */
 function risks(configuration: EffectiveConfiguration, masterFile: string): Finding[] {
   const findings: Finding[] = [];
+  const home = configuration.text('home_mailbox');
+  if (home !== '' && !home.endsWith('/')) {
+    findings.push({
+      level: 'warning',
+      code: 'mbox-not-available',
+      message: `home_mailbox = ${home} names an mbox file; this server delivers into Maildirs only. Write home_mailbox = Maildir/`,
+    });
+  }
+  // Anonymous logins are never offered; the other options are not there to be kept.
+  const missing = configuration.list('smtpd_sasl_security_options').filter((option) => option !== 'noanonymous');
+  if (missing.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'sasl-option-not-available',
+      message: `smtpd_sasl_security_options: ${missing.join(', ')} is not available on this server; to keep passwords off connections without TLS, set smtpd_tls_auth_only = yes.`,
+    });
+  }
   if (configuration.text('postrider_profile') === 'sink') {
     for (const service of configuration.services) {
       if (service.type !== 'inet' || service.command !== 'smtpd') continue;

@@ -37,14 +37,6 @@ export const ownParameters: readonly ParameterRow[] = [
   ],
   ['postrider_tls_folder', 'text', '$postrider_data/tls', 'Where the self-signed certificate and its key are.'],
   ['postrider_log_file', 'text', '$postrider_data/log/mail.log', 'The log, unless maillog_file names another.'],
-  ['postrider_log_size_limit', 'size', '52428800', 'The log is rotated when it is longer (bytes).'],
-  ['postrider_log_keep', 'int', '5', 'How many rotated logs are kept.'],
-  [
-    'postrider_maildir_sync',
-    'text',
-    'strict',
-    '"strict": a delivered file and its folder are synced before the queue forgets the message.',
-  ],
   ['postrider_smtpd_auth_limit', 'int', '5', 'Failed AUTH commands in one session after which the server closes it.'],
   [
     'postrider_smtpd_connection_limit',
