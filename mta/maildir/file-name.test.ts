@@ -17,6 +17,12 @@ describe('parseMaildirName', () => {
       { unique: '1700000000.V801I1f2M999999.host,S=9,W=10', flags: '', time: 1_700_000_000_999, size: 9 },
     ],
     ['1700000000.x;2,S', { unique: '1700000000.x', flags: 'S', time: 1_700_000_000_000, size: undefined }],
+    [
+      '1700000000.M1234567P1.host,S=1x',
+      { unique: '1700000000.M1234567P1.host,S=1x', flags: '', time: 1_700_000_000_000, size: undefined },
+    ],
+    ['1700000000.Mailhost', { unique: '1700000000.Mailhost', flags: '', time: 1_700_000_000_000, size: undefined }],
+    ['17x.M1.host,S=', { unique: '17x.M1.host,S=', flags: '', time: undefined, size: undefined }],
     ['draft', { unique: 'draft', flags: '', time: undefined, size: undefined }],
     ['1700000000.x:1,odd', { unique: '1700000000.x', flags: '', time: 1_700_000_000_000, size: undefined }],
   ])('%s', (name, expected) => {

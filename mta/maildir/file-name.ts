@@ -16,10 +16,6 @@ export interface MaildirName {
   readonly size: number | undefined;
 }
 
-const leadingSeconds = /^(\d{1,11})(?:\.|$)/;
-const microseconds = /^\d{1,11}\.(?:[A-LN-Z][0-9a-fA-F]*)*M(\d{1,6})(?![0-9])/;
-const sizeField = /,S=(\d{1,15})(?=$|,)/;
-
 /** Takes a file name apart; undefined for names that are no message (`.nfs…`, hidden files). */
 export function parseMaildirName(name: string): MaildirName | undefined {
   // U+FFFD: the name was not UTF-8, and cannot be opened by what we have of it.
@@ -28,15 +24,59 @@ export function parseMaildirName(name: string): MaildirName | undefined {
   const unique = info === -1 ? name : name.slice(0, info);
   if (unique === '') return undefined;
   const flags = info !== -1 && name.startsWith('2,', info + 1) ? name.slice(info + 3) : '';
-  const seconds = leadingSeconds.exec(unique)?.[1];
-  const micros = microseconds.exec(unique)?.[1];
-  const size = sizeField.exec(unique)?.[1];
-  return {
-    unique,
-    flags,
-    time: seconds === undefined ? undefined : Number(seconds) * 1000 + Math.floor(Number(micros ?? 0) / 1000),
-    size: size === undefined ? undefined : Number(size),
-  };
+  return { unique, flags, time: timeOf(unique), size: sizeOf(unique) };
+}
+
+/** `1700000000.M123456…`, or `1700000000.V801I1fM123456…`: seconds, and microseconds after the letter M. */
+function timeOf(unique: string): number | undefined {
+  const dot = unique.indexOf('.');
+  const end = dot === -1 ? unique.length : dot;
+  const seconds = end === 0 || end > 11 ? undefined : digits(unique, 0, end);
+  if (seconds === undefined) return undefined;
+  // Letter and digits by turns; hexadecimal ones use the letters to F.
+  let at = end + 1;
+  while (at < unique.length && isField(unique.charCodeAt(at)) && unique.charCodeAt(at) !== 0x4d) {
+    at++;
+    while (at < unique.length && isHex(unique.charCodeAt(at))) at++;
+  }
+  if (unique.charCodeAt(at) !== 0x4d) return seconds * 1000;
+  let last = at + 1;
+  while (last < unique.length && isDigit(unique.charCodeAt(last))) last++;
+  const micros = last > at + 7 ? undefined : digits(unique, at + 1, last);
+  return seconds * 1000 + Math.floor((micros ?? 0) / 1000);
+}
+
+function sizeOf(unique: string): number | undefined {
+  const start = unique.indexOf(',S=');
+  if (start === -1) return undefined;
+  const end = unique.indexOf(',', start + 3);
+  const last = end === -1 ? unique.length : end;
+  return last - start > 18 ? undefined : digits(unique, start + 3, last);
+}
+
+/** The number between two places, when there is nothing but digits. */
+function digits(text: string, start: number, end: number): number | undefined {
+  if (start >= end) return undefined;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (!isDigit(code)) return undefined;
+    value = value * 10 + code - 0x30;
+  }
+  return value;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+function isHex(code: number): boolean {
+  return isDigit(code) || (code >= 0x61 && code <= 0x66) || (code >= 0x41 && code <= 0x46);
+}
+
+/** The letters that open a field of the middle part: `V`, `I`, `M`, `P`, `Q`, `R`, … */
+function isField(code: number): boolean {
+  return code >= 0x41 && code <= 0x5a;
 }
 
 /** The name with exactly these flags. Letters are sorted and unique, as the specification asks. */

@@ -31,6 +31,14 @@ export interface FolderScanOptions {
   readonly atOnce: number;
 }
 
+/** How long a folder is left alone after it was read, in milliseconds. */
+interface Rest {
+  readonly length: number;
+  /** On the clock of performance.now(), as is `latest`, which no postponement goes beyond. */
+  until: number;
+  readonly latest: number;
+}
+
 /** Messages that `load` is still to put into the index, the oldest first. */
 interface Backlog {
   readonly directory: string;
@@ -67,8 +75,7 @@ export class FolderScan {
   readonly #db: Sql;
   readonly #folders: MailboxFolders;
   readonly #options: FolderScanOptions;
-  /** When each folder may be read again, and how long the last reading took. */
-  readonly #rest = new Map<number, number>();
+  readonly #rest = new Map<number, Rest>();
   readonly #opened = new Set<number>();
   readonly #backlogs = new Map<number, Backlog>();
   readonly #statements;
@@ -121,7 +128,16 @@ export class FolderScan {
 
   /** Milliseconds until a folder that was left alone may be read again; 0 when it may be now. */
   restOf(folderId: number): number {
-    return Math.max(0, (this.#rest.get(folderId) ?? 0) - performance.now());
+    return Math.max(0, (this.#rest.get(folderId)?.until ?? 0) - performance.now());
+  }
+
+  /**
+   * What just changed in the folder was done by us, and the index knows: reading it again can wait, though not for ever,
+   * since others may be at it too.
+   */
+  postpone(folderId: number): void {
+    const rest = this.#rest.get(folderId);
+    if (rest !== undefined) rest.until = Math.min(rest.latest, performance.now() + rest.length);
   }
 
   /**
@@ -162,8 +178,9 @@ export class FolderScan {
     const change = this.#apply(row.id, directory, folder, path, found, before);
     const first = !this.#opened.has(row.id);
     this.#opened.add(row.id);
-    const rest = Math.min(longestRest, (performance.now() - start) * this.#options.restFactor);
-    this.#rest.set(row.id, performance.now() + rest);
+    const now = performance.now();
+    const length = Math.min(longestRest, (now - start) * this.#options.restFactor);
+    this.#rest.set(row.id, { length, until: now + length, latest: now + longestRest });
     return { ...change, first };
   }
 
@@ -196,6 +213,7 @@ export class FolderScan {
     const row = this.#statements.folder.get(directory, folder);
     // Never read before: the first reading will find it.
     if (row === undefined) return 0;
+    this.postpone(row.id);
     return this.#db.transaction(() => {
       let added = 0;
       for (const name of names) {

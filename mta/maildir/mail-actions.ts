@@ -86,7 +86,7 @@ export class MailActions {
 
   async #each(ids: readonly string[], context: CallContext, step: Step): Promise<Result> {
     const result: Result & { cancelled: boolean } = { done: 0, unknown: [], cancelled: false };
-    const touched = new Set<string>();
+    const touched = new Map<string, Set<number>>();
     const refreshed = new Set<string>();
     let at = 0;
     try {
@@ -101,12 +101,14 @@ export class MailActions {
         try {
           for (const end = Math.min(ids.length, at + sliceMessages); at < end && performance.now() < deadline; at++) {
             const id = ids[at] ?? '';
-            const directory = this.#one(id, step, refreshed);
-            if (directory === undefined) result.unknown.push(id);
-            else {
-              result.done++;
-              touched.add(directory);
+            const row = this.#one(id, step, refreshed);
+            if (row === undefined) {
+              result.unknown.push(id);
+              continue;
             }
+            result.done++;
+            const folders = touched.get(row.directory) ?? new Set();
+            touched.set(row.directory, folders.add(row.folder_id));
           }
         } finally {
           // Also after a fault: the files are renamed, and the index must say so.
@@ -116,18 +118,21 @@ export class MailActions {
         if (at < ids.length) await new Promise<void>((resolve) => setImmediate(resolve));
       }
     } finally {
-      for (const directory of touched) this.#changed(directory);
+      for (const [directory, folders] of touched) {
+        for (const id of folders) this.#scan.postpone(id);
+        this.#changed(directory);
+      }
     }
     return result;
   }
 
-  /** The directory of the message that was changed. */
-  #one(id: string, step: Step, refreshed: Set<string>): string | undefined {
+  /** The message, if it was there to be changed. */
+  #one(id: string, step: Step, refreshed: Set<string>): MessageRow | undefined {
     let row = this.#locator.find(id, refreshed);
     if (row === undefined) return undefined;
-    if (step(row)) return row.directory;
+    if (step(row)) return row;
     row = this.#locator.findAgain(id, row, refreshed);
-    return row !== undefined && step(row) ? row.directory : undefined;
+    return row !== undefined && step(row) ? row : undefined;
   }
 }
 

@@ -186,6 +186,9 @@ describe('lists', () => {
     expect(await subjects('from:ada@a.example subject:köln')).toEqual(['Grüße aus Köln']);
     expect(await subjects('to:ada@example -is:read')).toEqual(['Grüße aus Köln']);
     expect(await subjects('needle')).toEqual(['four']);
+    expect(await subjects('n*e')).toEqual([]);
+    expect(await subjects('[n]eedle')).toEqual([]);
+    expect(await subjects('needl?')).toEqual([]);
     expect(await subjects('-to:ada')).toEqual(['five', 'four']);
     expect(await subjects('is:unread')).toEqual(['five', 'four', 'Grüße aus Köln']);
     expect(await subjects('is:flagged')).toEqual(['three']);
