@@ -100,9 +100,8 @@ const steps: readonly Step[] = [
   {
     name: 'lint',
     async run(log) {
-      let count: Count = { passed: 0, failed: 0, skipped: 0 };
-      for (const args of Object.values(tools)) count = add(count, one(await node(args, log)));
-      return count;
+      const counts = await Promise.all(Object.values(tools).map(async (args) => one(await node(args, log))));
+      return counts.reduce(add);
     },
   },
   {
