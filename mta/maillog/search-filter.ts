@@ -13,6 +13,10 @@ export interface LogFilter {
   matches(line: ParsedLogLine): boolean;
   /** Lower-case strings; a fitting line holds each of them, in any case. */
   readonly words: readonly string[];
+  /** A fitting line holds each of these, exactly. */
+  readonly exact: readonly string[];
+  /** A fitting line holds one of these, exactly; when empty it need not. */
+  readonly oneOf: readonly string[];
   /** No fitting line is older than this. */
   readonly after: number;
   /** No fitting line is this young. */
@@ -25,17 +29,21 @@ type Test = (line: ParsedLogLine) => boolean;
 export function compileLogFilter(filter: Filter, now: number): LogFilter {
   const tests: Test[] = [];
   const words: string[] = [];
+  const exact: string[] = [];
+  let oneOf: string[] = [];
   let after = Number.NEGATIVE_INFINITY;
   let before = Number.POSITIVE_INFINITY;
   for (const term of filter) {
     const test = compileTerm(term, now);
     tests.push(term.not ? (line) => !test(line) : test);
     if (term.not) continue;
-    if (term.field === 'text' || term.field === 'id' || term.field === 'service') words.push(term.value.toLowerCase());
+    if (term.field === 'text' || term.field === 'service') words.push(term.value.toLowerCase());
+    if (term.field === 'id') exact.push(term.value);
+    if (term.field === 'level') oneOf = levelMarks(term.value);
     if (term.field === 'after') after = Math.max(after, moment(term, now));
     if (term.field === 'before') before = Math.min(before, moment(term, now));
   }
-  return { matches: (line) => tests.every((test) => test(line)), words, after, before };
+  return { matches: (line) => tests.every((test) => test(line)), words, exact, oneOf, after, before };
 }
 
 function compileTerm(term: FilterTerm, now: number): Test {
@@ -75,6 +83,12 @@ function compileTerm(term: FilterTerm, now: number): Test {
     default:
       throw badInput('filter', `${field}: the log has no such field. It has ${logFields.join(', ')}.`);
   }
+}
+
+/** How lines of that level and worse begin; none when all lines are of it. */
+function levelMarks(level: string): string[] {
+  const least = LogLevel.options.findIndex((option) => option === level.toLowerCase());
+  return least <= 0 ? [] : LogLevel.options.slice(least).map((option) => `${option}: `);
 }
 
 function moment({ field, value }: FilterTerm, now: number): number {

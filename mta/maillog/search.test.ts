@@ -85,6 +85,9 @@ describe('searchLog', () => {
     expect(await minutes('-service:smtpd')).toEqual([4, 3]);
     expect(await minutes('level:warning')).toEqual([4, 2]);
     expect(await minutes('-level:warning')).toEqual([3, 1]);
+    expect(await minutes('level:INFO')).toEqual([4, 3, 2, 1]);
+    expect(await minutes('level:error')).toEqual([4]);
+    expect(await minutes('id:3f8a21c0d5')).toEqual([]);
     expect(await minutes('ünicode')).toEqual([2]);
     expect(await minutes('qmgr removed')).toEqual([3]);
     expect(await minutes('before:2026-11-14T00:03')).toEqual([2, 1]);

@@ -183,9 +183,12 @@ class Scan {
 
   /** Whether a line in the region can fit, by its words alone; much quicker than reading its lines. */
   #mayHold(region: Buffer): boolean {
-    if (this.#filter.words.length === 0) return true;
+    const { words, exact, oneOf } = this.#filter;
+    if (!exact.every((word) => region.includes(word))) return false;
+    if (oneOf.length > 0 && !oneOf.some((word) => region.includes(word))) return false;
+    if (words.length === 0) return true;
     const text = region.toString(this.#ascii ? 'latin1' : 'utf8').toLowerCase();
-    return this.#filter.words.every((word) => text.includes(word));
+    return words.every((word) => text.includes(word));
   }
 }
 
