@@ -24,8 +24,8 @@ async function input(): Promise<string> {
   return text;
 }
 
-/** `others` are the names of the MTA's commands, for the help. Returns the exit code; throws what a command throws. */
-export async function runOwn(args: readonly string[], others: readonly string[]): Promise<number> {
+/** `others` are the MTA's commands, name → summary, for the help. Returns the exit code; throws what a command throws. */
+export async function runOwn(args: readonly string[], others: Readonly<Record<string, string>>): Promise<number> {
   let code: number = exitCode.ok;
   const around = { out, err, env: process.env };
   const program = new Command('postrider')
@@ -35,8 +35,9 @@ export async function runOwn(args: readonly string[], others: readonly string[])
     .showHelpAfterError('(see postrider --help)')
     .addHelpText(
       'after',
-      `\nThe mail server's own commands, most of them Postfix's under their own names:\n  ${others.join(', ')}\n` +
-        '\nEvery command takes --data DIR or POSTRIDER_DATA.',
+      `\nThe mail server's own commands:\n${Object.entries(others)
+        .map(([name, summary]) => `  ${name.padEnd(24)}${summary}\n`)
+        .join('')}` + '\nEvery command takes --data DIR or POSTRIDER_DATA.',
     );
   for (const command of [
     serveCommand(async (options) => {

@@ -144,7 +144,7 @@ describe('postrider serve', () => {
     expect(alive(pid)).toBe(true);
   });
 
-  test('takes the next port when nobody named one, and says so; a named one is an error', async () => {
+  test('whose port was named and is taken ends with an error that names it', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
     const { port } = blocker.address() as AddressInfo;

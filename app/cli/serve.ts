@@ -125,14 +125,21 @@ export async function serve(options: ServeOptions, around: Surroundings): Promis
       return exitCode.ok;
     }
     greet(options, around, application, web, overview);
+    let trouble = false;
     local.onChange(() => {
       const { state, problem } = local.entry();
       if (stopping > 0) return;
       if (state === 'stopped') {
         around.err('postrider: The mail server was stopped; so ends its web page.\n');
         over(exitCode.ok);
-      } else if (state === 'running') complain(`The mail server runs (pid ${local.running()?.pid ?? '?'}).`);
-      else if (problem !== undefined) complain(`${problem}. Trying again.`);
+      } else if (state === 'running') {
+        if (trouble) complain(`The mail server runs (pid ${local.running()?.pid ?? '?'}).`);
+        trouble = false;
+      } else if (problem !== undefined && local.running() === undefined) {
+        // While it still runs, only its socket dropped: most often the first sign of an orderly end.
+        trouble = true;
+        complain(`${problem}. Trying again.`);
+      }
     });
     return await ended;
   };

@@ -377,7 +377,7 @@ export class LocalMta implements ManagedServer {
 function describeExit({ code, signal, stderr }: MtaExit): string {
   const lines = stderr
     .split(/\r?\n/)
-    .map((line) => line.trim())
+    .map((line) => line.trim().replace(/^[\w ]{1,40}: fatal: /, ''))
     .filter((line) => line !== '');
   const how = signal === null ? `ended with code ${code ?? 'unknown'}` : `was ended by ${signal}`;
   if (lines.length === 0) return `The mail server ${how}`;
