@@ -12,6 +12,9 @@ process.send = (message: unknown) => {
   parentPort.postMessage(message);
   return true;
 };
+// There is no channel that could be cut: Electron ends a utilityProcess together with the app.
+process.connected = true;
+process.disconnect = () => undefined;
 parentPort.on('message', ({ data }) => {
   if (data === 'stop') process.emit('SIGTERM', 'SIGTERM');
 });
