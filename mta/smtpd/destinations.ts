@@ -24,14 +24,15 @@ export interface Destinations {
 }
 
 export function readDestinations(configuration: Configuration): Destinations {
-  const names = (parameter: string): ReadonlySet<string> =>
-    new Set(configuration.list(parameter).filter(isName).map(comparable));
+  const names = (parameter: string): DomainList => domainList(configuration.list(parameter), false);
   const local = names('mydestination');
   const origin = comparable(configuration.text('myorigin'));
   const virtualAlias = names('virtual_alias_domains');
   const virtualMailbox = names('virtual_mailbox_domains');
-  const relay = configuration.list('relay_domains').filter(isName).map(comparable);
-  const relaySubdomains = configuration.list('parent_domain_matches_subdomains').includes('relay_domains');
+  const relay = domainList(
+    configuration.list('relay_domains'),
+    configuration.list('parent_domain_matches_subdomains').includes('relay_domains'),
+  );
   const proxies = new Set(configuration.list('proxy_interfaces'));
   const untrusted = configuration.bool('allow_untrusted_routing');
 
@@ -42,11 +43,7 @@ export function readDestinations(configuration: Configuration): Destinations {
     if (local.has(name)) return 'local';
     if (virtualAlias.has(name)) return 'virtual-alias';
     if (virtualMailbox.has(name)) return 'virtual-mailbox';
-    const relayed = relay.some((one) => {
-      if (one.startsWith('.')) return name.endsWith(one);
-      return name === one || (relaySubdomains && name.endsWith(`.${one}`));
-    });
-    return relayed ? 'relay' : 'default';
+    return relay.has(name) ? 'relay' : 'default';
   }
 
   return {
@@ -58,8 +55,23 @@ export function readDestinations(configuration: Configuration): Destinations {
   };
 }
 
-function isName(entry: string): boolean {
-  return !entry.includes(':') && !entry.includes('/') && !entry.startsWith('!');
+interface DomainList {
+  has(name: string): boolean;
+}
+
+/** Names from left to right, the first match decides; `!name` takes out, `.name` stands for subdomains. */
+function domainList(tokens: readonly string[], subdomains: boolean): DomainList {
+  const entries = tokens
+    .filter((token) => !token.includes(':') && !token.includes('/'))
+    .map((token) => ({ wanted: !token.startsWith('!'), domain: comparable(token.replace(/^!+/, '')) }));
+  return {
+    has: (name) =>
+      entries.find(
+        ({ domain }) =>
+          name === domain ||
+          (domain.startsWith('.') ? name.endsWith(domain) : subdomains && name.endsWith(`.${domain}`)),
+      )?.wanted ?? false,
+  };
 }
 
 /** The addresses of this machine change rarely; asked anew every minute. */

@@ -118,10 +118,11 @@ test('mynetworks may relay, but not to people we know do not exist', async () =>
 
 test('domains that we relay for, with their subdomains; virtual domains', async () => {
   const server = await startServer(
-    'mynetworks = 192.0.2.0/24\nrelay_domains = relayed.example\nvirtual_mailbox_domains = virtual.example\nvirtual_alias_domains = alias.example',
+    'mynetworks = 192.0.2.0/24\nrelay_domains = !not.relayed.example relayed.example\nvirtual_mailbox_domains = virtual.example\nvirtual_alias_domains = alias.example',
   );
   expect(await rcpt(server, '<>', '<bob@relayed.example>')).toBe('250 2.1.5 Ok');
   expect(await rcpt(server, '<>', '<bob@a.RELAYED.example>')).toBe('250 2.1.5 Ok');
+  expect(await rcpt(server, '<>', '<bob@not.relayed.example>')).toMatch(/^454 4\.7\.1/);
   expect(await rcpt(server, '<>', '<bob@notrelayed.example>')).toMatch(/^454 4\.7\.1 <.*>: Relay access denied$/);
   expect(await rcpt(server, '<>', '<x@virtual.example>')).toMatch(/^550 5\.1\.1 .*virtual mailbox table$/);
   expect(await rcpt(server, '<>', '<x@alias.example>')).toMatch(/^550 5\.1\.1 .*virtual alias table$/);
