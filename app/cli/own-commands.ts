@@ -1,7 +1,7 @@
 /** The commands of the application, beside those of the MTA: serve, send, url, and help. */
 import { Command, CommanderError } from 'commander';
+import { version } from '#mta/config/version.ts';
 import { exitCode } from './options.ts';
-import { version } from './package-info.ts';
 import { send, sendCommand } from './send.ts';
 import { serve, serveCommand, type Surroundings } from './serve.ts';
 import { url, urlCommand } from './url.ts';

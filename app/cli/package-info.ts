@@ -1,12 +1,5 @@
-/** What this installation is: its version, and where its built page lies. The same two folders up from source and bundle. */
-import { readFileSync } from 'node:fs';
+/** What belongs to this installation: where its built page lies, from source and from the bundle. */
 import { fileURLToPath } from 'node:url';
-
-export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  const { version: found } = JSON.parse(text) as { version?: unknown };
-  return typeof found === 'string' ? found : '0';
-}
 
 export function rendererFolder(): string {
   const relative = import.meta.url.endsWith('.ts') ? '../../dist/renderer/' : '../renderer/';

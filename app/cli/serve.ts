@@ -9,13 +9,14 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { errorMessage } from '#mta/contract/errors.ts';
 import { dataFolder } from '#mta/config/data-folder.ts';
+import { version } from '#mta/config/version.ts';
 import type { Overview } from '#mta/contract/server.ts';
 import { openApplication, type Application } from '../application.ts';
 import { spawnWithNode, type SpawnMta } from '../servers/mta-process.ts';
 import { hostPort, isLoopback } from '../web/access.ts';
 import type { WebServer } from '../web/server.ts';
 import { collect, dataOption, exitCode, parseHostPort, type HostPort } from './options.ts';
-import { rendererFolder, version } from './package-info.ts';
+import { rendererFolder } from './package-info.ts';
 
 export interface ServeOptions {
   data?: string;

@@ -63,8 +63,8 @@ export interface RunningMta extends Omit<MtaReady, 'event'> {
 }
 
 const stoppedMessage = 'The mail server is stopped';
-/** EX_CONFIG of sysexits(3): trying again soon cannot help. */
-const badConfiguration = 78;
+/** EX_NOPERM (the data folder cannot be used) and EX_CONFIG of sysexits(3): trying again soon cannot help. */
+const hopelessCodes: readonly (number | null)[] = [77, 78];
 
 /** How one life of the MTA ended. */
 interface Ending {
@@ -359,7 +359,7 @@ export class LocalMta implements ManagedServer {
             : describeExit(ending),
         ran,
         asked,
-        hopeless: ending.code === badConfiguration,
+        hopeless: hopelessCodes.includes(ending.code),
       };
     } catch (error) {
       // Ready, it said, but its control socket does not answer.

@@ -6,8 +6,9 @@
  * a member with a value that does not fit is reported, left in the file, and its default used.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '#mta/config/make-folder.ts';
 import type { Unsubscribe } from '#mta/contract/contract.ts';
 import { badInput, errorMessage, PostriderError } from '#mta/contract/errors.ts';
 import { Preferences, PreferencesPatch } from '../contract/api.ts';
@@ -45,7 +46,9 @@ export class Settings implements PreferenceStore {
     try {
       text = await readFile(file, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Settings(file, {}, []);
+      // ENOTDIR: the data folder is a file; the MTA says so, with the remedy.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return new Settings(file, {}, []);
       throw new PostriderError('unavailable', `${file} cannot be read: ${errorMessage(error)}`, { cause: error });
     }
     const content = parse(text);
@@ -126,7 +129,7 @@ function readPreferences(content: Json): { preferences: Preferences; problems: s
 export async function replaceFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await makeFolder(path.dirname(file));
     const handle = await open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(text);

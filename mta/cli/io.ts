@@ -33,6 +33,7 @@ export const exitCodes = {
   unavailable: 69,
   software: 70,
   temporary: 75,
+  denied: 77,
   configuration: 78,
 } as const;
 

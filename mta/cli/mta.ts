@@ -60,11 +60,18 @@ export const run: Run = (argv, io) => {
   });
 };
 
-/** A broken configuration is 78, a folder in use or a port that is taken 69: scripts can tell them apart. */
+/**
+ * A broken configuration is 78, a data folder that cannot be used 77, one in use or a port that is taken 69: scripts
+ * can tell them apart.
+ */
 function startFailure(error: unknown): unknown {
   if (error instanceof ConfigurationError) return new Fatal(exitCodes.configuration, error.message);
   if (error instanceof PostriderError) {
-    return new Fatal(error.code === 'bad-input' ? exitCodes.configuration : exitCodes.unavailable, error.message);
+    const { code, message } = error;
+    return new Fatal(
+      code === 'bad-input' ? exitCodes.configuration : code === 'denied' ? exitCodes.denied : exitCodes.unavailable,
+      message,
+    );
   }
   return error;
 }

@@ -4,11 +4,12 @@
  * Promises: a file that exists is never touched; each is written whole or not at all. Throws PostriderError
  * `bad-input` for a domain or address that cannot be written; file system errors as they are.
  */
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { badInput } from '../contract/errors.ts';
 import { writeFileAtomically } from './edit.ts';
 import { lookalikeHint } from './lookalikes.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface FirstConfiguration {
   readonly profile: 'sink' | 'server';
@@ -30,8 +31,8 @@ export async function writeFirstConfiguration(dataFolder: string, options: First
     ['etc/main.cf', options.profile === 'sink' ? sinkMainCf(domain) : serverMainCf(domain), 0o644],
   ];
   // The data folder holds mail and passwords: its owner's only. The folders inside need no mode of their own.
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
-  await mkdir(path.join(dataFolder, 'etc', 'sasl'), { recursive: true });
+  await makeFolder(dataFolder);
+  await makeFolder(path.join(dataFolder, 'etc', 'sasl'), 0o777);
   const written: string[] = [];
   for (const [name, text, mode] of files) {
     const file = path.join(dataFolder, name);

@@ -5,9 +5,10 @@
  * temporary folder, named by a hash of the data folder. On Windows it is a named pipe.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, lstat, realpath } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
+import { makeFolder } from '../config/make-folder.ts';
 import { PostriderError } from '../contract/errors.ts';
 
 const longestSocketPath = 100;
@@ -32,7 +33,7 @@ export async function prepareControlFolder(
 ): Promise<void> {
   if (platform === 'win32') return;
   const folder = path.dirname(address);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const status = await lstat(folder);
   if (!status.isDirectory() || status.uid !== userInfo().uid || (status.mode & 0o022) !== 0) {
     throw new PostriderError(

@@ -12,6 +12,7 @@ import { createIntake } from '../cleanup/intake.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { writeFirstConfiguration } from '../config/first-files.ts';
 import { loadConfiguration } from '../config/load.ts';
+import { version } from '../config/version.ts';
 import { ConfigurationError } from '../config/errors.ts';
 import { errorMessage, PostriderError } from '../contract/errors.ts';
 import { EventHub } from '../contract/rpc.ts';
@@ -258,7 +259,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
       const relayhost = configuration.text('relayhost');
       return {
         software: 'Postrider',
-        version: configuration.text('mail_version'),
+        version: version(),
         profile: configuration.text('postrider_profile') === 'sink' ? 'sink' : 'server',
         hostname: configuration.text('myhostname'),
         domain: configuration.text('mydomain'),

@@ -8,10 +8,11 @@
  * `conflict` when another program holds the lock, `internal` with file and line when the file is damaged.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { makeFolder } from '../../config/make-folder.ts';
 import { badInput, PostriderError } from '../../contract/errors.ts';
 import { checkPassword, defaultIterations, makeVerifier, type ScramVerifier } from './scram.ts';
 
@@ -109,7 +110,7 @@ export function openSaslUsers(file: string, options: { iterations?: number | und
 
   async function lock(): Promise<() => Promise<void>> {
     const path = `${file}.lock`;
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(file));
     for (const start = Date.now(); ;) {
       try {
         const handle = await open(path, 'wx', 0o600);
