@@ -15,6 +15,8 @@ export interface Action {
   readonly shortcut?: string | undefined;
   /** False: absent from palette, disabled in toolbars. Missing means available. */
   readonly available?: boolean | undefined;
+  /** Why it is not available, when that is not plain to see. */
+  readonly reason?: string | undefined;
   readonly destructive?: boolean | undefined;
   /** The likely one; a page has one at most. */
   readonly primary?: boolean | undefined;

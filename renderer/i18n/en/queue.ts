@@ -1,4 +1,347 @@
 /** What the Queue page says. */
+import { formatNumber, plural } from '../format.ts';
+
+const messages = (count: number): string => plural('en', count, { one: '# message', other: '# messages' });
+const recipients = (count: number): string => plural('en', count, { one: '# recipient', other: '# recipients' });
+/** `Hold`, `Hold 3`. */
+const some = (verb: string, count: number): string => (count <= 1 ? verb : `${verb} ${formatNumber('en', count)}`);
+
 export const queue = {
   title: 'Queue',
+  search: 'Filter the queue',
+  queues: 'Queues',
+  list: 'Messages in the queue',
+  names: {
+    all: 'All',
+    incoming: 'Incoming',
+    active: 'Active',
+    deferred: 'Deferred',
+    hold: 'Hold',
+    corrupt: 'Corrupt',
+  },
+  states: {
+    incoming: 'incoming',
+    active: 'active',
+    deferred: 'deferred',
+    hold: 'on hold',
+    corrupt: 'corrupt',
+  },
+  view: 'View',
+  views: { list: 'List', reason: 'By reason', destination: 'By destination' },
+  waiting: (count: number) => `${messages(count)} waiting`,
+  nothingWaiting: 'Nothing waits',
+  count: (count: number) => messages(count),
+  columns: {
+    id: 'Queue ID',
+    who: 'Sender → recipients',
+    reason: 'Reason',
+    size: 'Size',
+    age: 'Age',
+    next: 'Next try',
+    attempts: 'Tries',
+  },
+  nullSender: '<> (no sender)',
+  andMore: (count: number) => `+${formatNumber('en', count)}`,
+  noReasonYet: {
+    incoming: 'just came in',
+    active: 'being delivered now',
+    deferred: 'not tried yet',
+    hold: 'held before a first try',
+    corrupt: 'damaged',
+  },
+  inTime: (countdown: string) => `in ${countdown}`,
+  due: 'due now',
+  now: 'now',
+  selectedAll: (count: number) => `All ${formatNumber('en', count)} selected`,
+  groups: {
+    destinations: (count: number) => plural('en', count, { one: '# destination', other: '# destinations' }),
+    oldest: (age: string) => `oldest ${age}`,
+    expand: 'Show the messages',
+    collapse: 'Hide the messages',
+    more: (count: number) => plural('en', count, { one: 'Show # more', other: 'Show # more' }),
+    only: 'Show only these',
+    ungroupedReason: (count: number) =>
+      plural('en', count, { one: '# message has no reason yet', other: '# messages have no reason yet' }),
+    ungroupedDestination: (count: number) =>
+      plural('en', count, { one: '# message has no destination', other: '# messages have no destination' }),
+    showList: 'Show as list',
+  },
+  actions: {
+    retry: (count: number) => some('Retry now', count),
+    hold: (count: number) => some('Hold', count),
+    release: (count: number) => some('Release', count),
+    requeue: (count: number) => some('Requeue', count),
+    expire: (count: number) => `${some('Return to sender', count)}…`,
+    remove: (count: number) => `${some('Delete', count)}…`,
+    show: 'Show message',
+    log: 'Follow in log',
+    copyId: 'Copy queue ID',
+    selectAll: (count: number) => `Select all ${formatNumber('en', count)}`,
+  },
+  readOnly: 'This server is read-only here: nothing can be changed.',
+  cannot: 'This server does not offer queue actions.',
+  doing: {
+    retry: (count: number) => `Retrying ${formatNumber('en', count)}`,
+    hold: (count: number) => `Holding ${formatNumber('en', count)}`,
+    release: (count: number) => `Releasing ${formatNumber('en', count)}`,
+    requeue: (count: number) => `Requeueing ${formatNumber('en', count)}`,
+    expire: (count: number) => `Returning ${formatNumber('en', count)}`,
+    remove: (count: number) => `Deleting ${formatNumber('en', count)}`,
+  },
+  done: {
+    retry: (count: number) => plural('en', count, { one: 'Trying # now', other: 'Trying # now' }),
+    hold: (count: number) => `Held ${formatNumber('en', count)}`,
+    release: (count: number) => `Released ${formatNumber('en', count)}`,
+    requeue: (count: number) => `Requeued ${formatNumber('en', count)}`,
+    expire: (count: number) =>
+      plural('en', count, { one: 'Returning # to its sender', other: 'Returning # to their senders' }),
+    remove: (count: number) => `Deleted ${formatNumber('en', count)}`,
+  },
+  nothingChanged: 'Nothing had to be changed',
+  cancelledAfter: (done: string) => `Cancelled. ${done} before that.`,
+  gone: (count: number) => plural('en', count, { one: '# was gone already', other: '# were gone already' }),
+  confirmRemove: {
+    title: (count: number) => `Delete ${messages(count)}?`,
+    body: (count: number) =>
+      count === 1
+        ? 'It is taken out of the queue and never delivered. Its sender is not told. This cannot be undone.'
+        : 'They are taken out of the queue and never delivered. Their senders are not told. This cannot be undone.',
+    confirm: (count: number) => `Delete ${messages(count)}`,
+  },
+  confirmExpire: {
+    title: (count: number) => `Return ${messages(count)} to the sender?`,
+    body: (count: number) =>
+      count === 1
+        ? 'Delivery ends now. The sender gets a report that says why it failed. A held message is returned once it is released.'
+        : 'Delivery ends now. Every sender gets a report that says why it failed. Held messages are returned once they are released.',
+    confirm: (count: number) => `Return ${messages(count)}`,
+  },
+  what: {
+    one: (id: string, from: string, to: string) => `${id}  ${from} → ${to}`,
+    selected: 'the selected messages',
+    everything: 'all messages of this server’s queue',
+  },
+  detail: {
+    label: 'Open message',
+    nextTry: (countdown: string) => `The next try is in ${countdown}.`,
+    nextTryNow: 'The next try is due now.',
+    lastAnswer: 'Last answer',
+    from: 'From',
+    to: 'To',
+    subject: 'Subject',
+    messageId: 'Message ID',
+    cameFrom: 'Came from',
+    user: 'Signed in as',
+    tls: 'Encryption',
+    arrived: 'Arrived',
+    attempts: 'Tries',
+    expires: 'Gives up',
+    expiresIn: (when: string, left: string) => `${when} (in ${left})`,
+    never: 'not while it is held',
+    timeline: 'What happened',
+    recipients: recipients,
+    relay: (relay: string) => `via ${relay}`,
+    formerly: (address: string) => `was ${address}`,
+    recipientStates: { waiting: 'waiting', sent: 'delivered', deferred: 'deferred', bounced: 'returned' },
+    gone: { title: 'No longer in the queue', body: 'It was delivered, returned or deleted. The log knows which.' },
+    many: (count: number) => `${messages(count)} selected`,
+    manyBody: 'The actions below are for all of them.',
+    total: 'Together',
+    senders: 'Senders',
+    destinations: 'Destinations',
+    oldest: 'Oldest',
+    inGroup: (count: number) => messages(count),
+    moreRecipients: (count: number) => `Show ${formatNumber('en', count)} more`,
+    moreEvents: (count: number) => plural('en', count, { one: '# more try', other: '# more tries' }),
+  },
+  events: {
+    received: (from: string) => `received from ${from}`,
+    receivedLocally: 'received on this machine',
+    user: (user: string) => `signed in as ${user}`,
+    queued: (count: number) => `queued, ${recipients(count)}`,
+    delivered: (to: string) => `delivered to ${to}`,
+    said: (host: string) => `${host} said`,
+    toMany: (count: number) => recipients(count),
+    bounced: 'returned to the sender',
+    nextTry: 'next try',
+    givesUp: (when: string) => `gives up ${when}`,
+  },
+  message: {
+    title: 'Message',
+    headers: 'Headers',
+    source: 'Source',
+    size: (size: string, lines: number) => `${size}, ${plural('en', lines, { one: '# line', other: '# lines' })}`,
+    partly: (size: string) => `The first ${size} are shown.`,
+    download: 'Download .eml',
+    copy: 'Copy source',
+    view: 'View',
+  },
+  outlooks: {
+    moves: 'moving',
+    waits: 'waits',
+    dead: 'dead site',
+    refuses: 'refused',
+    act: 'needs you',
+    held: 'held',
+    damaged: 'damaged',
+  },
+  kinds: {
+    incoming: {
+      name: 'Just came in',
+      title: 'It just came in.',
+      body: 'The message is stored safely and waits for its turn. Normally it is here for less than a second.',
+    },
+    active: {
+      name: 'Being delivered',
+      title: 'It is being delivered right now.',
+      body: 'The next server or the mailbox is being asked to take it. When that fails for now, it goes to Deferred with the reason.',
+    },
+    held: {
+      name: 'Held',
+      title: 'Somebody put it on hold.',
+      body: 'It stays here until it is released or deleted. It is not tried and does not expire. Release it when whatever was wrong is mended.',
+    },
+    corrupt: {
+      name: 'Damaged',
+      title: 'Its file is damaged.',
+      body: 'What is stored does not fit its checksum, so it is not delivered. Look at what is left, save it if it matters, then delete it. If this happens again, check the disk.',
+    },
+    expiring: {
+      name: 'Being returned',
+      title: 'It is on its way back to its sender.',
+      body: 'No more delivery is tried; a report that says why goes to the sender.',
+    },
+    waiting: {
+      name: 'Waiting for a try',
+      title: 'It waits for its next try.',
+      body: 'Nothing has been answered yet. It is tried when its time comes, or at once with Retry now.',
+    },
+    greylisted: {
+      name: 'Greylisted, try again later',
+      title: 'The other side asked us to come back later.',
+      body: 'Greylisting: it refuses a first try from an unknown sender and accepts a later one. Nothing is wrong here.',
+    },
+    rateLimited: {
+      name: 'Too much at once',
+      title: 'The other side takes no more from us for now.',
+      body: 'We sent too much, too fast, for its limits. It goes on by itself; fewer connections at a time to this destination help.',
+    },
+    busy: {
+      name: 'Other side not ready',
+      title: 'The other side has trouble of its own.',
+      body: 'It answers, but cannot take mail at the moment. Later tries usually get through.',
+    },
+    lostConnection: {
+      name: 'Connection lost',
+      title: 'The connection broke in the middle.',
+      body: 'The other side hung up before it took the message. Once is normal. If it always happens at the same point, a firewall or filter between the two is likely.',
+    },
+    overQuota: {
+      name: 'Mailbox over quota',
+      title: 'The recipient’s mailbox is full.',
+      body: 'It is tried until there is room. Only the recipient can make room; tell them another way, or return it to the sender.',
+    },
+    temporary: {
+      name: 'Refused for now',
+      title: 'The other side refused it for now.',
+      body: 'A code that begins with 4 means: later it may work. The words of the answer are below.',
+    },
+    refused: {
+      name: 'Connection refused',
+      title: 'Nothing listens there.',
+      body: 'The host is reached, but no mail server answers at that port. It may be restarting. If this lasts, check address and port: relayhost, transport_maps, the MX record.',
+    },
+    timedOut: {
+      name: 'Connection timed out',
+      title: 'Nobody answers.',
+      body: 'The host is down, or a firewall drops the packets. Many providers block outgoing port 25: then send through a relayhost at port 587.',
+    },
+    unreachable: {
+      name: 'Host unreachable',
+      title: 'There is no way to that host.',
+      body: 'The network has no route to it. When it is an IPv6 address and this machine has no IPv6, set inet_protocols = ipv4.',
+    },
+    hostNotFound: {
+      name: 'Host not found',
+      title: 'The name cannot be found.',
+      body: 'The DNS has no such host or domain, or does not answer. Look for a typing error in the address; if all mail has this reason, check this machine’s resolver.',
+    },
+    unknownUser: {
+      name: 'Unknown recipient',
+      title: 'There is no such mailbox.',
+      body: 'The other side does not know this recipient. Waiting will not help: correct the address and send again, and return or delete this one.',
+    },
+    policy: {
+      name: 'Refused by a rule',
+      title: 'The other side does not want this mail.',
+      body: 'A spam filter, a block list or a rule refused it. The answer often names a page that says why. Check SPF, DKIM, the host name’s reverse DNS and the content.',
+    },
+    relayDenied: {
+      name: 'Relaying denied',
+      title: 'That server does not forward for us.',
+      body: 'It is not responsible for the recipient’s domain and we are not signed in. Check relayhost, and whether it wants a user and password.',
+    },
+    tooLarge: {
+      name: 'Too large',
+      title: 'The message is too large for the other side.',
+      body: 'Waiting will not help. Return it to the sender, who can send a link in its place.',
+    },
+    permanent: {
+      name: 'Refused for good',
+      title: 'The other side refused it for good.',
+      body: 'A code that begins with 5 means: not like this, however often it is tried. The words of the answer are below.',
+    },
+    auth: {
+      name: 'Sign-in failed',
+      title: 'The other side does not accept our sign-in.',
+      body: 'User or password for the relay are wrong or missing. Correct smtp_sasl_password_maps, reload, then Retry now.',
+    },
+    tls: {
+      name: 'Encryption failed',
+      title: 'No encrypted connection came about.',
+      body: 'The certificate is not trusted, or the two sides share no protocol. Check smtp_tls_security_level and the other side’s certificate.',
+    },
+    loop: {
+      name: 'Loop',
+      title: 'The mail would come back to us.',
+      body: 'The route leads to this server, which does not take the domain as its own. Add it to mydestination or correct the MX record or transport_maps.',
+    },
+    local: {
+      name: 'Trouble on this server',
+      title: 'This server could not do its part.',
+      body: 'A file, a transport or a resource is missing here. The log has the details. Mend it, then Retry now.',
+    },
+  },
+  empty: {
+    all: {
+      title: 'The queue is empty',
+      body: 'Every message passes through here on its way. Normally so fast that nothing is seen; what cannot be delivered at once stays, with the reason and the time of the next try.',
+    },
+    incoming: {
+      title: 'Nothing is coming in',
+      body: 'Messages are here from when they are stored until delivery starts. Many here for long means that delivery cannot keep up.',
+    },
+    active: {
+      title: 'Nothing is being delivered',
+      body: 'These are the messages that delivery works on at this moment.',
+    },
+    deferred: {
+      title: 'Nothing waits for another try',
+      body: 'A message that could not be delivered for now waits here, with the other side’s answer and the time of the next try. It is returned to its sender when its time is over.',
+    },
+    hold: {
+      title: 'Nothing is on hold',
+      body: 'Hold stops a message until you release it: to look at it in peace, or to keep a flood back. Press H on a message.',
+    },
+    corrupt: {
+      title: 'Nothing is damaged',
+      body: 'A message whose stored file does not fit its checksum is put aside here instead of being delivered damaged.',
+    },
+  },
+  nothingFound: {
+    title: 'No message matches',
+    body: 'Try fewer words, or one of from: to: domain: reason: older:1h larger:2m.',
+  },
+  problem: 'The queue cannot be read',
+  pick: 'Choose a message to see why it is here and what to do.',
 };
