@@ -5,12 +5,13 @@
 import type { Configuration, MasterService } from '../config/configuration.ts';
 import { errorMessage, PostriderError } from '../contract/errors.ts';
 import type { Finding, Listener } from '../contract/server.ts';
+import { tlsLevel, type TlsMaterial } from '../smtpd/tls.ts';
 import { endpointsOf, formatEndpoint, isLoopback, type Endpoint } from './endpoint.ts';
 
 export interface SmtpListener {
   listen(host: string, port: number): Promise<{ address: string; port: number }>;
   close(): Promise<void>;
-  reconfigure(configuration: Configuration): void;
+  reconfigure(configuration: Configuration, tls?: TlsMaterial): void;
 }
 
 export interface OpenListener {
@@ -46,8 +47,7 @@ export async function openListeners(
           port: bound.port,
           tls: configuration.bool('smtpd_tls_wrappermode')
             ? 'wrapper'
-            : configuration.text('smtpd_tls_security_level') === 'none' ||
-                configuration.text('smtpd_tls_security_level') === ''
+            : tlsLevel(configuration) === 'none'
               ? 'none'
               : 'starttls',
           loopback: isLoopback(bound.address),

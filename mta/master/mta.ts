@@ -30,9 +30,11 @@ import { createQueueManager } from '../qmgr/queue-manager.ts';
 import { createResolver } from '../qmgr/resolve.ts';
 import { openQueueStore } from '../queue/sqlite-store.ts';
 import { createSmtpAgent } from '../smtp/agent.ts';
+import { createClientCounts } from '../smtpd/clients.ts';
+import { createPeerNames } from '../smtpd/peer-name.ts';
 import { openSaslUsers } from '../smtpd/sasl/users.ts';
 import { createSmtpServer } from '../smtpd/server.ts';
-import { openTls } from '../smtpd/tls.ts';
+import { openTls, type TlsMaterial } from '../smtpd/tls.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { prepareDataFolder } from './folders.ts';
 import { forward } from './forward.ts';
@@ -185,6 +187,8 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     let rejected = 0;
     let sessions = 0;
     const tls = await openTls(configuration, log);
+    const clients = createClientCounts();
+    const peerNames = createPeerNames();
     const { listeners, findings: listenerFindings } = await openListeners({
       configuration,
       smtp: options.smtp,
@@ -197,7 +201,9 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
           intake,
           users,
           tls,
-          recipientKnown: async (address) => resolver.recipientKnown(address),
+          clients,
+          peerNames,
+          recipientKnown: (address) => resolver.recipientKnown(address),
           onRejected: () => {
             rejected++;
           },
@@ -232,8 +238,10 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
 
     async function reload(): Promise<Finding[]> {
       let next: Configuration;
+      let nextTls: TlsMaterial | undefined;
       try {
         next = await load();
+        nextTls = await openTls(next, log);
       } catch (error) {
         log.line('master', `error: reload refused, the previous configuration stays: ${errorMessage(error)}`, 'error');
         throw error instanceof ConfigurationError
@@ -245,7 +253,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
       tables.forget();
       for (const { service, server } of listeners) {
         const same = next.services.find((each) => each.service === service.service && each.command === 'smtpd');
-        server.reconfigure(next.forService(same ?? service));
+        server.reconfigure(next.forService(same ?? service), nextTls);
       }
       queue.reload();
       log.line('master', `reload -- version ${next.text('mail_version')}, configuration ${etc}`);

@@ -196,7 +196,7 @@ describe('a server that relays', () => {
       const { stdout } = await server.run('postqueue', '-p');
       return stdout.match(/Connection refused/g)?.length === 2 ? stdout : undefined;
     }, 'both deferred');
-    expect(list).toMatch(/^-Queue ID-  --Size-- ----Arrival Time---- -Sender\/Recipient-------$/m);
+    expect(list).toMatch(/^-Queue ID- {2}--Size-- ----Arrival Time---- -Sender\/Recipient-------$/m);
     expect(list).toMatch(/^-- \d+ Kbytes in 2 Requests\.$/m);
     const rows = (await server.run('postqueue', '-j')).stdout
       .trim()
