@@ -7,6 +7,7 @@
  * what goes wrong is one line on stderr.
  */
 import path from 'node:path';
+import { keepCompiled } from './compile-cache.ts';
 
 async function main(calledAs: string, args: readonly string[]): Promise<number> {
   const { commands, summaries } = await import('#mta/cli/commands.ts');
@@ -19,6 +20,8 @@ async function main(calledAs: string, args: readonly string[]): Promise<number> 
   const { runOwn } = await import('./own-commands.ts');
   return await runOwn(args, summaries);
 }
+
+keepCompiled(process.env);
 
 function end(code: number): void {
   // What was written must be out first; a handle somewhere must not keep us.

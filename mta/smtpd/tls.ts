@@ -9,7 +9,6 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { generate } from 'selfsigned';
 import type { Configuration } from '../config/configuration.ts';
 import type { MailLog } from '../maillog/log.ts';
 import { badInput, errorMessage } from '../contract/errors.ts';
@@ -97,6 +96,8 @@ export async function selfSigned(
   });
   if (found !== undefined && serves(found, hostname, now)) return { key: found, cert: found, selfSigned: true };
 
+  // Needed once in two years, and heavy.
+  const { generate } = await import('selfsigned');
   const made = await generate([{ name: 'commonName', value: hostname.slice(0, 64) }], {
     keyType: 'ec',
     curve: 'P-256',
