@@ -8,6 +8,7 @@
 import {
   AbstractMessageReader,
   AbstractMessageWriter,
+  type CancellationToken,
   CancellationTokenSource,
   createMessageConnection,
   type DataCallback,
@@ -106,16 +107,17 @@ export function serve<C extends Contract>(
   const connection = openConnection(wire);
   for (const [name, method] of Object.entries(contract.methods)) {
     const handler = handlers[name as keyof C['methods']] as (input: unknown, context: CallContext) => unknown;
-    connection.onRequest(name, async (params: Envelope, token) => {
-      const parsed = method.input.safeParse(params.input);
+    // Params that are no object of ours are bad input like any other: null, none at all (then the token comes first).
+    connection.onRequest(name, async (params: Partial<Envelope> | null, token?: CancellationToken) => {
+      const parsed = method.input.safeParse(params?.input);
       if (!parsed.success) return toResponseError(badInputFrom(parsed.error));
       const controller = new AbortController();
-      const cancellation = token.onCancellationRequested(() => controller.abort());
+      const cancellation = token?.onCancellationRequested?.(() => controller.abort());
       try {
         return await handler(parsed.data, {
           signal: controller.signal,
           progress: (progress) => {
-            if (params.progressToken !== undefined) {
+            if (params?.progressToken !== undefined) {
               void connection.sendProgress(progressType, params.progressToken, progress).catch(() => undefined);
             }
           },
@@ -123,7 +125,7 @@ export function serve<C extends Contract>(
       } catch (error) {
         return toResponseError(error);
       } finally {
-        cancellation.dispose();
+        cancellation?.dispose();
       }
     });
   }
