@@ -75,7 +75,9 @@ async function list(
     const page = await server.call('queue.list', { sort: 'arrival', descending: false, limit: 1000, cursor });
     cursor = page.cursor;
     let text = '';
-    for (const message of await details(server, page.entries)) {
+    // showq(8) does not look into the corrupt queue.
+    const shown = page.entries.filter(({ queue }) => queue !== 'corrupt');
+    for (const message of await details(server, shown)) {
       if (long === undefined) {
         text += jsonMessage(message);
       } else {
