@@ -7,6 +7,8 @@ export interface SystemPackage {
   /** A program that it brings, or for a library its file. */
   readonly program?: string;
   readonly library?: string;
+  /** A command, by argv, that ends with 0 when it is there. */
+  readonly probe?: readonly [string, ...string[]];
   /** Suites that cannot run without it. */
   readonly suites: readonly ('electron' | 'chromium' | 'package' | 'whole')[];
   /** The name on releases where `name` does not exist. */
@@ -38,6 +40,19 @@ export const systemPackages: readonly SystemPackage[] = [
   { name: 'libasound2', library: 'libasound.so.2', suites: electron, reason: 'Electron', otherwise: 'libasound2t64' },
   { name: 'postfix', program: 'postfix', suites: ['whole'], reason: 'the reference, and smtp-source as a real client' },
   { name: 'swaks', program: 'swaks', suites: ['whole'], reason: 'a real SMTP client' },
+  {
+    name: 'libnet-ssleay-perl',
+    probe: ['perl', '-MNet::SSLeay', '-e', '1'],
+    suites: ['whole'],
+    reason: 'STARTTLS in swaks',
+  },
+  { name: 'strace', program: 'strace', suites: ['whole'], reason: 'disk errors injected into the queue store' },
+  {
+    name: 'fonts-noto-cjk',
+    probe: ['fc-list', '-q', ':lang=zh-cn'],
+    suites: ['chromium', 'electron'],
+    reason: 'Chinese in the pictures of the pages',
+  },
   { name: 'curl', program: 'curl', suites: ['whole'], reason: 'a real SMTP client' },
   { name: 'mutt', program: 'mutt', suites: ['whole'], reason: 'a real reader of our Maildirs' },
   { name: 'python3', program: 'python3', suites: ['whole'], reason: 'smtplib and mailbox: client and reader' },

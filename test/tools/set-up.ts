@@ -20,14 +20,18 @@ async function knownLibraries(): Promise<string> {
   return ldconfig === undefined ? '' : (await run(ldconfig, ['-p'])).stdout;
 }
 
-/** Packages whose program or library is not there. */
+/** Packages whose program, library or other sign is not there. */
 export async function missingPackages(): Promise<SystemPackage[]> {
   const libraries = await knownLibraries();
-  return systemPackages.filter(({ program, library }) =>
-    program === undefined
-      ? !libraries.includes(`${library ?? ''} `)
-      : findProgram(program) === undefined && !(program === 'chromium' && process.env['CHROMIUM'] !== undefined),
+  const there = await Promise.all(
+    systemPackages.map(async ({ program, library, probe }) => {
+      if (probe !== undefined)
+        return findProgram(probe[0]) !== undefined && (await run(probe[0], probe.slice(1))).code === 0;
+      if (program === undefined) return libraries.includes(`${library ?? ''} `);
+      return findProgram(program) !== undefined || (program === 'chromium' && process.env['CHROMIUM'] !== undefined);
+    }),
   );
+  return systemPackages.filter((_, index) => there[index] === false);
 }
 
 function canInstall(): boolean {
