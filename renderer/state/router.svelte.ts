@@ -27,6 +27,8 @@ class Router {
       this.route = parseRoute(hash);
     } else {
       window.location.hash = hash;
+      // At once: the event comes later, and what happens until then must not see the old place.
+      this.route = parseRoute(hash);
     }
   }
 }

@@ -343,5 +343,5 @@ export const queue = {
     body: 'Try fewer words, or one of from: to: domain: reason: older:1h larger:2m.',
   },
   problem: 'The queue cannot be read',
-  pick: 'Choose a message to see why it is here and what to do.',
+  pick: { title: 'No message open', body: 'Choose one to see why it is here and what can be done.' },
 };

@@ -307,5 +307,5 @@ export const queue: Shape<typeof english> = {
     body: '试试减少关键词，或使用 from: to: domain: reason: older:1h larger:2m。',
   },
   problem: '无法读取队列',
-  pick: '选择一封邮件，查看它为什么在这里、该怎么办。',
+  pick: { title: '未打开邮件', body: '选择一封邮件，查看它为什么在这里、该怎么办。' },
 };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { queueNames } from '#mta/contract/mail.ts';
 import { en } from '../../i18n/en/index.ts';
 import { zh } from '../../i18n/zh/index.ts';
-import { answerOf, explain, explainReason } from './explain.ts';
+import { answerOf, explain, explainReason, shortReason } from './explain.ts';
 
 describe('a reason', () => {
   it.each([
@@ -102,3 +102,10 @@ it('takes an answer apart', () => {
     words: 'connect to 127.0.0.1[127.0.0.1]:9: Connection refused',
   });
 });
+
+it.each([
+  ['connect to mx.far.test[192.0.2.1]:25: Connection refused', 'Connection refused · mx.far.test:25'],
+  ['delivery temporarily suspended: connect to mx[::1]:25: Connection timed out', 'Connection timed out · mx:25'],
+  ['host mx[192.0.2.1] said: 450 4.2.0 <a@b.test>: Recipient address rejected: Greylisted', '450 4.2.0 Greylisted'],
+  ['mail transport unavailable', 'mail transport unavailable'],
+])('%s in short', (reason, short) => expect(shortReason(reason)).toBe(short));

@@ -163,3 +163,13 @@ export function answerOf(reason: string): Answer {
     words: code === undefined ? rest : rest.slice(code.length).trim(),
   };
 }
+
+/** A reason for one line of a list: what was said first, then where. `Connection refused · mx.far.test:25` */
+export function shortReason(reason: string): string {
+  const plain = reason.replace(/^delivery temporarily suspended: /, '');
+  const connect = /^connect to ([^\s[\]]{1,255})\[[^\]]{0,64}\](:\d{1,5})?: (.+)$/s.exec(plain);
+  if (connect !== null) return `${connect[3] ?? ''} · ${connect[1] ?? ''}${connect[2] ?? ''}`;
+  const { code, words } = answerOf(plain);
+  const said = words.replace(/^<[^<>\s]{0,320}>: /, '').replace(/^Recipient address rejected: /, '');
+  return code === undefined ? said : `${code} ${said}`;
+}

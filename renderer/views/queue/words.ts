@@ -2,6 +2,7 @@
 import type { QueueEntry } from '#mta/contract/mail.ts';
 import { format, t } from '../../i18n/index.svelte.ts';
 import { clock } from '../../state/clock.svelte.ts';
+import { shortReason } from './explain.ts';
 
 export function age(since: number): string {
   return format.duration(clock.now - since);
@@ -24,5 +25,5 @@ export function recipientsOf(entry: Pick<QueueEntry, 'recipients' | 'recipientCo
 }
 
 export function reasonOf(entry: Pick<QueueEntry, 'reason' | 'queue'>): string {
-  return entry.reason ?? t.queue.noReasonYet[entry.queue];
+  return entry.reason === undefined ? t.queue.noReasonYet[entry.queue] : shortReason(entry.reason);
 }
