@@ -60,6 +60,7 @@ export const queue = {
     collapse: 'Hide the messages',
     more: (count: number) => plural('en', count, { one: 'Show # more', other: 'Show # more' }),
     only: 'Show only these',
+    suspended: 'put off without a try',
     ungroupedReason: (count: number) =>
       plural('en', count, { one: '# message has no reason yet', other: '# messages have no reason yet' }),
     ungroupedDestination: (count: number) =>

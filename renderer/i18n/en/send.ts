@@ -42,7 +42,6 @@ export const send = {
     invalidPort: 'A number from 1 to 65535',
     missingTo: 'At least one recipient',
   },
-  listener: (service: string, tls: string) => `${service}${tls === '' ? '' : ` · ${tls}`}`,
   learn: {
     title: 'See the whole conversation',
     body: 'Send a message and every step appears here: what was said by whom, how long it took, and what each code means in plain words.',
@@ -77,6 +76,8 @@ export const send = {
     waiting: 'On its way…',
     deferredHint: 'It waits in the queue and is tried again.',
   },
+  /** A code's words and those of its enhanced code. */
+  answer: (words: string, detail: string) => `${words.replace(/\.$/, '')}: ${detail}.`,
   transcript: 'Transcript',
   copy: 'Copy transcript',
   sides: { client: 'We', server: 'Server', note: 'Note' },
@@ -108,6 +109,20 @@ export const send = {
     message: 'The header, an empty line, the text, and a dot. The answer means: it is now the server’s to deliver.',
     quit: 'Both sides hang up.',
   },
+  /** What a server offers in its answer to EHLO. */
+  extensions: {
+    PIPELINING: 'several commands may be sent at once',
+    SIZE: 'says how large a message may be',
+    VRFY: 'addresses can be asked about',
+    ETRN: 'a queue can be asked for',
+    STARTTLS: 'encryption can be begun',
+    AUTH: 'one can sign in, in these ways',
+    ENHANCEDSTATUSCODES: 'answers carry codes like 2.1.5',
+    '8BITMIME': 'text beyond ASCII may stand in the body',
+    DSN: 'reports of delivery can be asked for',
+    SMTPUTF8: 'addresses beyond ASCII are welcome',
+    CHUNKING: 'the message may come in pieces',
+  },
   classes: {
     done: 'Codes that begin with 2: done.',
     goOn: 'Codes that begin with 3: go on, more is expected.',
@@ -118,7 +133,7 @@ export const send = {
     220: 'The server is ready.',
     221: 'The server says goodbye.',
     235: 'Signed in.',
-    250: 'Done, accepted.',
+    250: 'Accepted.',
     251: 'The recipient is elsewhere; the server forwards it.',
     252: 'The server cannot say whether the recipient exists, but takes the message.',
     334: 'The server asks for the next part of the sign-in.',

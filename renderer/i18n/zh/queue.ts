@@ -47,6 +47,7 @@ export const queue: Shape<typeof english> = {
     collapse: '收起邮件',
     more: (count) => `再显示 ${n(count)} 封`,
     only: '只看这些',
+    suspended: '未尝试即推迟',
     ungroupedReason: (count) => `${n(count)} 封邮件还没有原因`,
     ungroupedDestination: (count) => `${n(count)} 封邮件没有目的地`,
     showList: '以列表显示',

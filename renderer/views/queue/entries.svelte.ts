@@ -9,7 +9,7 @@ import type { MailServerClient } from '#mta/contract/server.ts';
 import type { Sort } from '../../components/table.ts';
 import { coalesce } from '../../state/coalesce.ts';
 import { report } from '../../state/notify.ts';
-import { joinHead } from './rows.ts';
+import { appended, joinHead } from './rows.ts';
 
 export interface Place {
   readonly filter: Filter;
@@ -73,9 +73,8 @@ export class QueueEntries {
     try {
       const answer = await this.#client.call('queue.list', this.#input(place, pageSize, this.#cursor));
       if (generation !== this.#generation) return;
-      const known = new Set(this.items.map(({ id }) => id));
       this.anchored = false;
-      this.items = [...this.items, ...answer.entries.filter(({ id }) => !known.has(id))];
+      this.items = appended(this.items, answer.entries);
       this.#cursor = answer.cursor;
       this.total = answer.total;
     } catch (error) {

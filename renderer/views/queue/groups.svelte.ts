@@ -9,6 +9,7 @@ import type { QueueEntry, QueueGroup } from '#mta/contract/mail.ts';
 import type { MailServerClient } from '#mta/contract/server.ts';
 import { coalesce } from '../../state/coalesce.ts';
 import { report } from '../../state/notify.ts';
+import { appended } from './rows.ts';
 
 export type By = 'reason' | 'destination';
 
@@ -130,9 +131,8 @@ export class QueueGroups {
       });
       if (generation !== this.#generation) return;
       const before = cursor === undefined ? [] : (this.#opened.get(group.key)?.entries ?? []);
-      const known = new Set(before.map(({ id }) => id));
       this.#opened.set(group.key, {
-        entries: [...before, ...answer.entries.filter(({ id }) => !known.has(id))],
+        entries: appended(before, answer.entries),
         cursor: answer.cursor,
       });
     } catch (error) {
@@ -147,8 +147,9 @@ export class QueueGroups {
     try {
       const { groups } = await this.#client.call('queue.groups', { by: this.by, filter, limit: most });
       if (generation !== this.#generation) return;
-      const keys = new Set(groups.map(({ key }) => key));
-      for (const key of [...this.#opened.keys()]) if (!keys.has(key)) this.#opened.delete(key);
+      for (const key of [...this.#opened.keys()]) {
+        if (!groups.some((group) => group.key === key)) this.#opened.delete(key);
+      }
       this.groups = groups;
       this.problem = undefined;
       this.loaded = true;

@@ -8,6 +8,12 @@ export interface Shown {
   readonly cursor: string | undefined;
 }
 
+/** `more` behind `items`, without what is there already. */
+export function appended(items: readonly QueueEntry[], more: readonly QueueEntry[]): QueueEntry[] {
+  const known = new Set(items.map(({ id }) => id));
+  return [...items, ...more.filter(({ id }) => !known.has(id))];
+}
+
 /**
  * A freshly read head replaces everything down to its last row; what lies further down stays, as long as the two meet.
  * `above`: how many rows came in front of the first one shown, when nothing else moved: the view can keep its place.

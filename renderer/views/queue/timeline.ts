@@ -80,3 +80,11 @@ export function shortened<T>(
   const last = items.slice(1 - most);
   return { first: items.slice(0, 1), hidden: items.length - 1 - last.length, last };
 }
+
+/** The last word on every recipient. */
+export function lastWords(deliveries: readonly Delivery[]): Delivery[] {
+  const last = new Map<string, Delivery>();
+  for (const delivery of deliveries)
+    if (delivery.at >= (last.get(delivery.to)?.at ?? 0)) last.set(delivery.to, delivery);
+  return [...last.values()];
+}

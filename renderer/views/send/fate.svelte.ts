@@ -5,7 +5,7 @@
 import type { LogLine } from '#mta/contract/mail.ts';
 import type { MailServerClient } from '#mta/contract/server.ts';
 import { coalesce } from '../../state/coalesce.ts';
-import { deliveryOf, type Delivery } from '../queue/timeline.ts';
+import { deliveryOf, lastWords, type Delivery } from '../queue/timeline.ts';
 
 /** How many of the newest messages are looked through. */
 const newest = 20;
@@ -17,7 +17,7 @@ export class Fate {
   arrived = $state.raw<{ mailbox: string; id: string } | undefined>(undefined);
   readonly queueId: string;
   readonly #client: MailServerClient;
-  readonly #looked = new Set<string>();
+  #looked: readonly string[] = [];
   readonly #look = coalesce(() => this.#find(), 300);
   readonly #stops: (() => void)[];
 
@@ -43,9 +43,7 @@ export class Fate {
       .map(deliveryOf)
       .filter((delivery) => delivery !== undefined);
     if (fresh.length === 0) return;
-    const all = new Map(this.deliveries.map((delivery) => [delivery.to, delivery]));
-    for (const delivery of fresh) if (delivery.at >= (all.get(delivery.to)?.at ?? 0)) all.set(delivery.to, delivery);
-    this.deliveries = [...all.values()];
+    this.deliveries = lastWords([...this.deliveries, ...fresh]);
     if (this.arrived === undefined && fresh.some(({ status }) => status === 'sent')) this.#look.request();
   }
 
@@ -64,9 +62,9 @@ export class Fate {
     try {
       const { messages } = await this.#client.call('mail.list', { limit: newest });
       for (const { id, mailbox } of messages) {
-        if (this.#looked.has(id)) continue;
+        if (this.#looked.includes(id)) continue;
         const { delivery } = await this.#client.call('mail.get', { id });
-        this.#looked.add(id);
+        this.#looked = [...this.#looked, id].slice(-newest * 2);
         if (delivery.queueId !== this.queueId) continue;
         this.arrived = { mailbox, id };
         return;

@@ -44,11 +44,13 @@ export class SendForm {
   }
 
   /** The server moved to another port, or is seen for the first time: what the person did not choose follows. */
-  follow(overview: Overview): void {
+  follow(overview: Overview, mailbox: string | undefined): void {
     if (this.from === '' && this.to === '' && this.host === '') {
       const domain = overview.domain === '' ? 'example.test' : overview.domain;
       this.from = `postrider@${domain}`;
-      this.to = `you@${domain}`;
+      // A sink takes any address; a server knows its postmaster at least (RFC 5321 §4.5.1).
+      const known = mailbox ?? (overview.profile === 'sink' ? 'you' : 'postmaster');
+      this.to = known.includes('@') ? known : `${known}@${domain}`;
     }
     if (this.custom) return;
     const { listeners } = overview;
@@ -76,13 +78,13 @@ export class SendForm {
   }
 }
 
-const forms = new Map<string, SendForm>();
+const forms: Record<string, SendForm> = {};
 
 /** The form of a server, and whether it is a new one. */
 export function formOf(server: string): { form: SendForm; fresh: boolean } {
-  const known = forms.get(server);
+  const known = forms[server];
   if (known !== undefined) return { form: known, fresh: false };
   const form = new SendForm();
-  forms.set(server, form);
+  forms[server] = form;
   return { form, fresh: true };
 }

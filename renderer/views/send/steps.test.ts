@@ -38,7 +38,7 @@ const good = [
 
 describe('a transcript', () => {
   it('falls into steps with their times', () => {
-    const steps = stepsOf({ ok: true, lines: good });
+    const steps = stepsOf({ ok: true, milliseconds: 51, lines: good });
     expect(steps.map(({ name, took }) => [name, took])).toEqual([
       ['connect', 1],
       ['greeting', 3],
@@ -60,7 +60,7 @@ describe('a transcript', () => {
       server(7, '550 5.7.1 No'),
       note(8, 'Failed at mail: 550'),
     ];
-    const steps = stepsOf({ ok: false, lines, failure: { step: 'mail', message: '550 5.7.1 No' } });
+    const steps = stepsOf({ ok: false, milliseconds: 9, lines, failure: { step: 'mail', message: '550 5.7.1 No' } });
     expect(steps.map(({ name, state }) => [name, state])).toEqual([
       ['connect', 'ok'],
       ['greeting', 'ok'],
@@ -71,12 +71,13 @@ describe('a transcript', () => {
   it('that never connected failed there', () => {
     const steps = stepsOf({
       ok: false,
+      milliseconds: 700,
       lines: [note(0, 'Connecting to x, port 9')],
       failure: { step: 'connect', message: 'refused' },
     });
-    expect(steps).toMatchObject([{ name: 'connect', state: 'failed' }]);
+    expect(steps).toMatchObject([{ name: 'connect', state: 'failed', took: 700 }]);
   });
-  it('of nothing has no steps', () => expect(stepsOf({ ok: false, lines: [] })).toEqual([]));
+  it('of nothing has no steps', () => expect(stepsOf({ ok: false, milliseconds: 0, lines: [] })).toEqual([]));
 });
 
 it.each([

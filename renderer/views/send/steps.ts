@@ -43,7 +43,7 @@ function begins(line: TranscriptLine, now: StepName): StepName | undefined {
   return now === 'connect' && /^Encrypted|^The certificate/.test(line.text) ? 'tls' : undefined;
 }
 
-export function stepsOf(transcript: Pick<Transcript, 'lines' | 'failure' | 'ok'>): Step[] {
+export function stepsOf(transcript: Omit<Transcript, 'queueId' | 'tls'>): Step[] {
   const steps: { name: StepName; lines: TranscriptLine[]; begin: number }[] = [];
   for (const line of transcript.lines) {
     const last = steps.at(-1);
@@ -70,7 +70,8 @@ export function stepsOf(transcript: Pick<Transcript, 'lines' | 'failure' | 'ok'>
     return {
       name,
       lines,
-      took: Math.max(0, (lines.at(-1)?.at ?? begin) - begin),
+      // One that waited in vain has no last line.
+      took: Math.max(0, (here && !refused ? transcript.milliseconds : (lines.at(-1)?.at ?? begin)) - begin),
       state: refused || here ? 'failed' : 'ok',
       reply,
     };
