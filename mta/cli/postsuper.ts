@@ -1,11 +1,12 @@
 /**
  * postsuper(1): -d delete, -h hold, -H release, -r requeue, -e expire, -f expire and release; each with a queue id,
- * `-` (ids on stdin, one a line) or ALL; operands limit it to those queues. Counts and exit codes are Postfix's: an
- * unknown id is not an error, it is just not counted.
+ * `-` (ids on stdin, one a line) or ALL; operands limit it to those queues. Words, counts and exit codes are Postfix's:
+ * an unknown id is not an error, it is just not counted, nor is a message that was so already.
  */
 import { createInterface } from 'node:readline';
 import { PostriderError } from '../contract/errors.ts';
 import type { Filter } from '../contract/filter.ts';
+import type { QueueMessage } from '../contract/mail.ts';
 import { getopt } from './getopt.ts';
 import {
   exitCodes,
@@ -24,16 +25,18 @@ const usage =
 
 /** In the order in which Postfix reports them. */
 const operations = [
-  { letters: 'd', method: 'queue.remove', text: 'Deleted' },
-  { letters: 'r', method: 'queue.requeue', text: 'Requeued' },
-  { letters: 'h', method: 'queue.hold', text: 'Placed on hold' },
-  { letters: 'ef', method: 'queue.expire', text: 'Force-expired' },
-  { letters: 'Hf', method: 'queue.release', text: 'Released from hold' },
+  { letters: 'd', method: 'queue.remove', text: 'Deleted', each: 'removed' },
+  { letters: 'r', method: 'queue.requeue', text: 'Requeued', each: 'requeued' },
+  { letters: 'h', method: 'queue.hold', text: 'Placed on hold', each: 'placed on hold' },
+  { letters: 'ef', method: 'queue.expire', text: 'Force-expired', each: 'expired' },
+  { letters: 'Hf', method: 'queue.release', text: 'Released from hold', each: 'released from hold' },
 ] as const;
 
 const queues: readonly string[] = ['maildrop', 'incoming', 'active', 'deferred', 'hold'];
 /** Ids that go in one call. */
 const batch = 10_000;
+/** Questions under way at once. */
+const parallel = 64;
 
 export const run: Run = (argv, io) =>
   guarded('postsuper', io, async () => {
@@ -59,13 +62,19 @@ export const run: Run = (argv, io) =>
     // -p, -s and -S mend queue folders; this queue is a database that mends itself at start.
     if (wanted.size === 0) return exitCodes.ok;
     await withServer(io, data(), async (server) => {
-      for (const { letters, method, text } of operations) {
+      let totals = '';
+      for (const { letters, method, text, each } of operations) {
         const targets = [...letters].flatMap((letter) => wanted.get(letter) ?? []);
         if (targets.length === 0) continue;
         let done = 0;
-        for (const target of targets) done += await act(server, method, target, operands);
-        await write(io.stderr, `postsuper: ${text}: ${done} message${done === 1 ? '' : 's'}\n`);
+        for (const target of targets) {
+          done += await act(server, method, target, operands, (ids) =>
+            write(io.stderr, ids.map((id) => `postsuper: ${id}: ${each}\n`).join('')),
+          );
+        }
+        totals += `postsuper: ${text}: ${done} message${done === 1 ? '' : 's'}\n`;
       }
+      await write(io.stderr, totals);
     });
     return exitCodes.ok;
   });
@@ -80,11 +89,15 @@ async function addId(target: Wanted, id: string, io: CliIo): Promise<void> {
   else await write(io.stderr, `postsuper: warning: invalid mail queue id: ${id}\n`);
 }
 
+type ActionMethod = (typeof operations)[number]['method'];
+
+/** How many messages changed; `tell` is given those that were named one by one. */
 async function act(
   server: MailServerConnection,
-  method: (typeof operations)[number]['method'],
+  method: ActionMethod,
   { all, ids }: Wanted,
   names: readonly string[],
+  tell: (ids: readonly string[]) => Promise<unknown>,
 ): Promise<number> {
   let done = 0;
   if (all) {
@@ -93,9 +106,13 @@ async function act(
     }
     return done;
   }
-  const chosen = names.length === 0 ? [...ids] : await inQueues(server, ids, names);
+  const chosen = method === 'queue.remove' && names.length === 0 ? [...ids] : await fitting(server, method, ids, names);
   for (let start = 0; start < chosen.length; start += batch) {
-    done += (await server.call(method, { selection: { ids: chosen.slice(start, start + batch) } })).done;
+    const some = chosen.slice(start, start + batch);
+    const result = await server.call(method, { selection: { ids: some } });
+    const unknown = new Set(result.unknown);
+    await tell(some.filter((id) => !unknown.has(id)));
+    done += result.done;
   }
   return done;
 }
@@ -109,18 +126,36 @@ function wholeQueues(method: string, names: readonly string[]): Filter[] {
   return [[term('corrupt', true)]];
 }
 
-async function inQueues(
+/** Those of the ids that lie in the named queues and are not yet as the operation makes them. */
+async function fitting(
   server: MailServerConnection,
+  method: ActionMethod,
   ids: ReadonlySet<string>,
   names: readonly string[],
 ): Promise<string[]> {
-  const found: string[] = [];
-  for (const id of ids) {
+  const fits = async (id: string): Promise<boolean> => {
     try {
-      if (names.includes((await server.call('queue.get', { id })).queue)) found.push(id);
+      const message = await server.call('queue.get', { id });
+      return (names.length === 0 || names.includes(message.queue)) && changes(method, message);
     } catch (error) {
       if (!(error instanceof PostriderError) || error.code !== 'not-found') throw error;
+      return false;
     }
+  };
+  const all = [...ids];
+  const found: string[] = [];
+  for (let start = 0; start < all.length; start += parallel) {
+    const some = all.slice(start, start + parallel);
+    const answers = await Promise.all(some.map(fits));
+    found.push(...some.filter((_, index) => answers[index]));
   }
   return found;
+}
+
+function changes(method: ActionMethod, { queue, forcedExpire }: QueueMessage): boolean {
+  if (method === 'queue.remove') return true;
+  if (method === 'queue.release') return queue === 'hold';
+  if (queue === 'corrupt') return false;
+  if (method === 'queue.hold') return queue !== 'hold';
+  return method !== 'queue.expire' || !forcedExpire;
 }

@@ -171,19 +171,28 @@ describe('postsuper', () => {
         'queue.release': record('release'),
         'queue.requeue': record('requeue'),
         'queue.expire': record('expire'),
-        'queue.get': ({ id }: { id: string }) => ({ ...many, id, queue: id === 'H1' ? 'hold' : 'deferred' }) as const,
+        'queue.get': ({ id }: { id: string }) =>
+          ({ ...many, id, queue: id === 'H1' ? 'hold' : 'deferred', forcedExpire: id === 'X1' }) as const,
       } satisfies Partial<MailServerHandlers>,
     };
   };
 
   it.each([
-    [['-d', 'ABC'], 'postsuper: Deleted: 1 message\n'],
-    [['-d', 'ABC', '-d', 'DEF'], 'postsuper: Deleted: 2 messages\n'],
-    [['-h', 'ABC'], 'postsuper: Placed on hold: 1 message\n'],
+    [['-d', 'ABC'], 'postsuper: ABC: removed\npostsuper: Deleted: 1 message\n'],
+    [['-d', 'A', '-d', 'D'], 'postsuper: A: removed\npostsuper: D: removed\npostsuper: Deleted: 2 messages\n'],
+    [['-h', 'ABC'], 'postsuper: ABC: placed on hold\npostsuper: Placed on hold: 1 message\n'],
+    [['-h', 'H1'], 'postsuper: Placed on hold: 0 messages\n'],
+    [['-H', 'ABC'], 'postsuper: Released from hold: 0 messages\n'],
+    [['-r', 'ABC'], 'postsuper: ABC: requeued\npostsuper: Requeued: 1 message\n'],
     [['-H', 'ALL'], 'postsuper: Released from hold: 7 messages\n'],
     [['-r', 'ALL'], 'postsuper: Requeued: 7 messages\n'],
-    [['-e', 'ABC'], 'postsuper: Force-expired: 1 message\n'],
-    [['-f', 'ABC'], 'postsuper: Force-expired: 1 message\npostsuper: Released from hold: 1 message\n'],
+    [['-e', 'ABC'], 'postsuper: ABC: expired\npostsuper: Force-expired: 1 message\n'],
+    [['-e', 'X1'], 'postsuper: Force-expired: 0 messages\n'],
+    [
+      ['-f', 'H1'],
+      'postsuper: H1: expired\npostsuper: H1: released from hold\n' +
+        'postsuper: Force-expired: 1 message\npostsuper: Released from hold: 1 message\n',
+    ],
     [['-d', 'bad/id'], 'postsuper: warning: invalid mail queue id: bad/id\npostsuper: Deleted: 0 messages\n'],
     [['-d', 'ALL', '-h', 'ALL'], 'postsuper: Deleted: 7 messages\npostsuper: Placed on hold: 7 messages\n'],
   ])('%j', async (argv, expected) => {
@@ -196,7 +205,7 @@ describe('postsuper', () => {
     const { err } = await runWith(postsuper, ['-d', '-'], { handlers, stdin: 'A1\nB2\nA1\n\nyy zz\n' });
     expect(calls).toEqual([['remove', { ids: ['A1', 'B2'] }]]);
     expect(err).toBe(
-      'postsuper: warning: invalid mail queue id: \npostsuper: warning: invalid mail queue id: yy zz\npostsuper: Deleted: 2 messages\n',
+      'postsuper: warning: invalid mail queue id: \npostsuper: warning: invalid mail queue id: yy zz\npostsuper: A1: removed\npostsuper: B2: removed\npostsuper: Deleted: 2 messages\n',
     );
   });
 
@@ -210,7 +219,7 @@ describe('postsuper', () => {
     const { calls, handlers } = recorder();
     const { err } = await runWith(postsuper, ['-d', 'H1', '-d', 'D1', 'hold'], { handlers });
     expect(calls).toEqual([['remove', { ids: ['H1'] }]]);
-    expect(err).toBe('postsuper: Deleted: 1 message\n');
+    expect(err).toBe('postsuper: H1: removed\npostsuper: Deleted: 1 message\n');
   });
 
   it('refuses a queue that does not exist, and says so when no server runs', async () => {

@@ -84,7 +84,7 @@ it('a damaged body is set aside as corrupt, the others are delivered', { timeout
     // As Postfix, the listing leaves corrupt mail out; it can be removed by its id.
     expect((await server.run('mailq')).stdout).toBe('Mail queue is empty\n');
     const removed = await server.run('postsuper', '-d', ids.get('flipped') ?? '', '-d', ids.get('cut') ?? '');
-    expect(removed.stderr).toBe('postsuper: Deleted: 2 messages\n');
+    expect(removed.stderr).toContain('postsuper: Deleted: 2 messages\n');
     expect(await readdir(path.join(spool, 'bodies'))).toEqual([]);
   } finally {
     await new Promise<void>((resolve) => peer.close(resolve));
