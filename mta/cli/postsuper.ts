@@ -62,19 +62,26 @@ export const run: Run = (argv, io) =>
     // -p, -s and -S mend queue folders; this queue is a database that mends itself at start.
     if (wanted.size === 0) return exitCodes.ok;
     await withServer(io, data(), async (server) => {
-      let totals = '';
-      for (const { letters, method, text, each } of operations) {
-        const targets = [...letters].flatMap((letter) => wanted.get(letter) ?? []);
-        if (targets.length === 0) continue;
-        let done = 0;
-        for (const target of targets) {
-          done += await act(server, method, target, operands, (ids) =>
-            write(io.stderr, ids.map((id) => `postsuper: ${id}: ${each}\n`).join('')),
-          );
+      const done = new Map<string, number>();
+      const perform = async (letter: string, target: Wanted): Promise<void> => {
+        for (const { letters, method, each } of operations) {
+          if (!letters.includes(letter)) continue;
+          const tell = (ids: readonly string[]): Promise<unknown> =>
+            write(io.stderr, ids.map((id) => `postsuper: ${id}: ${each}\n`).join(''));
+          done.set(method, (done.get(method) ?? 0) + (await act(server, method, target, operands, tell)));
         }
-        totals += `postsuper: ${text}: ${done} message${done === 1 ? '' : 's'}\n`;
+      };
+      // As Postfix: single messages as the options come, then ALL, where a deletion goes first.
+      for (const [letter, { ids }] of wanted) await perform(letter, { all: false, ids });
+      for (const letter of 'drhefH') {
+        if (wanted.get(letter)?.all === true) await perform(letter, { all: true, ids: new Set() });
       }
-      await write(io.stderr, totals);
+      for (const { method, text } of operations) {
+        const count = done.get(method);
+        if (count !== undefined) {
+          await write(io.stderr, `postsuper: ${text}: ${count} message${count === 1 ? '' : 's'}\n`);
+        }
+      }
     });
     return exitCodes.ok;
   });

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { mailbox } from '../support/maildir.ts';
 import { rawControl, signIn } from '../support/rpc.ts';
-import { command, eventually, startServer, type RunningServer } from '../support/server.ts';
+import { command, eventually, projectFolder, startServer, type RunningServer } from '../support/server.ts';
 import { SmtpClient } from '../support/smtp-client.ts';
 
 const servers: RunningServer[] = [];
@@ -190,12 +190,11 @@ it('a large message goes through in little memory; one over the limit is refused
 
 it('a reader that leaves early is no fault', { timeout: 30_000 }, async () => {
   const server = await start({ command: 'mta' });
-  const child = spawn('sh', [
-    '-c',
-    '"$0" app/cli/postrider.ts postconf --data "$1" | head -1',
-    process.execPath,
-    server.data,
-  ]);
+  const child = spawn(
+    'sh',
+    ['-c', '"$0" app/cli/postrider.ts postconf --data "$1" | head -1', process.execPath, server.data],
+    { cwd: projectFolder },
+  );
   let errors = '';
   child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
   const [code] = (await once(child, 'close')) as [number];
