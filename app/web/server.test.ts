@@ -150,6 +150,7 @@ describe('the one-time link', () => {
     expect(web.link()).not.toBe(used);
     await expect.poll(() => readFile(file, 'utf8')).toBe(`${web.link()}\n`);
     expect(await signIn()).not.toBe('');
+    await expect.poll(() => readFile(file, 'utf8')).toBe(`${web.link()}\n`);
     const other = await serveWeb();
     await web.close();
     expect(await readFile(file, 'utf8')).toBe(`${other.link()}\n`);
