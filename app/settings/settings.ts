@@ -5,12 +5,12 @@
  * this version does not know are kept. A file that is no JSON object is moved aside, never overwritten, and reported;
  * a member with a value that does not fit is reported, left in the file, and its default used.
  */
-import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '#mta/config/make-folder.ts';
 import type { Unsubscribe } from '#mta/contract/contract.ts';
 import { badInput, errorMessage, PostriderError } from '#mta/contract/errors.ts';
+import { makeFolder } from '#mta/files/make-folder.ts';
+import { writeWhole } from '#mta/files/write-whole.ts';
 import { Preferences, PreferencesPatch } from '../contract/api.ts';
 
 type Json = Record<string, unknown>;
@@ -127,19 +127,10 @@ function readPreferences(content: Json): { preferences: Preferences; problems: s
  * Whole or not at all, for this user only. Throws `unavailable` with the old file in place.
  */
 export async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await makeFolder(path.dirname(file));
-    const handle = await open(temporary, 'wx', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
+    await writeWhole(file, text);
   } catch (error) {
-    await rm(temporary, { force: true });
     throw new PostriderError('unavailable', `${file} cannot be written: ${errorMessage(error)}`, { cause: error });
   }
 }

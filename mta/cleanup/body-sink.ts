@@ -7,6 +7,7 @@
  */
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../files/sync-folder.ts';
 import type { NewBody } from '../queue/store.ts';
 
 /** Bytes that may wait for the disk before the sender is asked to pause. */
@@ -142,16 +143,5 @@ async function writeAll(file: FileHandle, batch: Uint8Array[]): Promise<void> {
   while (rest.length > 0) {
     const { bytesWritten: more } = await file.write(rest);
     rest = rest.subarray(more);
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot sync a folder; its file system journals names.
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -5,9 +5,9 @@
  * Promises: `editMainCf` is pure. `writeFileAtomically` leaves either the old or the new file, whole, with the old
  * one's mode, even after a power cut. Throws ConfigurationError for a name or value that could not be read back.
  */
-import { randomBytes } from 'node:crypto';
-import { chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { writeWhole } from '../files/write-whole.ts';
 import { ConfigurationError } from './errors.ts';
 
 /** `null` removes the parameter. */
@@ -71,40 +71,12 @@ export async function setParameters(etcFolder: string, changes: Changes): Promis
   await writeFileAtomically(file, editMainCf(await readFile(file, 'utf8'), changes));
 }
 
-/** Replaces a file whole: a temporary one beside it, same mode and owner, synced, renamed, the folder synced. */
+/** Replaces a file whole, with the mode and owner that it has; `mode` is for one that is new. */
 export async function writeFileAtomically(file: string, text: string, mode = 0o644): Promise<void> {
   // A link stays a link: what it points to is replaced.
   const target = await realpath(file).catch(() => file);
   const old = await stat(target).catch(() => undefined);
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const handle = await open(temporary, 'wx', old === undefined ? mode : old.mode & 0o7777);
-    try {
-      await handle.writeFile(text);
-      if (old !== undefined) await handle.chmod(old.mode & 0o7777);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    // Only root can give a file away; for others the owner is the same already.
-    if (old !== undefined && process.getuid?.() === 0) await chown(temporary, old.uid, old.gid);
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(path.dirname(target));
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open a folder; its rename is journalled.
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeWhole(target, text, old ?? mode);
 }
 
 function checkChange(name: string, value: string | null): void {

@@ -7,9 +7,9 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { badInput } from '../contract/errors.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { writeFileAtomically } from './edit.ts';
 import { lookalikeHint } from './lookalikes.ts';
-import { makeFolder } from './make-folder.ts';
 
 export interface FirstConfiguration {
   readonly profile: 'sink' | 'server';

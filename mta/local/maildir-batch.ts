@@ -14,8 +14,6 @@ import {
   closeSync,
   constants,
   fdatasync,
-  fsync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readSync,
@@ -25,6 +23,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join, dirname } from 'node:path';
+import { syncFolder, syncFolderNow } from '../files/sync-folder.ts';
 import { errorCode, systemErrorText } from '../qmgr/system-error.ts';
 
 export interface MaildirItem {
@@ -174,14 +173,7 @@ function create(folder: string, file: string): number {
 /** Makes the Maildir; its own entry and its three folders are on disk when this returns. */
 function makeMaildir(folder: string): void {
   for (const part of ['tmp', 'new', 'cur']) mkdirSync(join(folder, part), { recursive: true, mode: 0o700 });
-  for (const made of [folder, dirname(folder)]) {
-    const fd = openSync(made, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeQuietly(fd);
-    }
-  }
+  for (const made of [folder, dirname(folder)]) syncFolderNow(made);
 }
 
 function writeAll(fd: number, data: Uint8Array): void {
@@ -195,18 +187,6 @@ function copy(from: number, to: number): void {
     if (length === 0) return;
     writeAll(to, chunk.subarray(0, length));
   }
-}
-
-function syncFolder(folder: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // Opened anew for each batch: a descriptor that is kept may belong to a folder that was deleted and made again.
-    const fd = openSync(folder, 'r');
-    fsync(fd, (error) => {
-      closeQuietly(fd);
-      if (error === null) resolve();
-      else reject(error);
-    });
-  });
 }
 
 function failed(item: MaildirItem, error: unknown): MaildirResult {

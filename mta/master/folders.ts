@@ -1,8 +1,8 @@
 /** The data folder: made on first use, private to its owner, and writable, or the MTA says so before it starts. */
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
-import { makeFolder } from '../config/make-folder.ts';
 import { errorMessage, PostriderError } from '../contract/errors.ts';
+import { makeFolder } from '../files/make-folder.ts';
 
 const folders = ['etc', 'spool', 'mail', 'sasl', 'tls', 'log', 'run'] as const;
 

@@ -6,7 +6,7 @@
  * the setting did not hold, SqliteError (NOTADB, CORRUPT) when the file is damaged, PostriderError `conflict` when
  * another process owns the spool or the schema is newer than this program.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import { PostriderError } from '../contract/errors.ts';
@@ -103,17 +103,6 @@ export function lockSpool(spool: string): Db {
       throw new PostriderError('conflict', `${spool} is in use by another process: stop that mail server first`);
     }
     throw error;
-  }
-}
-
-/** Makes new names in a folder survive a power cut. A no-op where folders cannot be synced (Windows). */
-export function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

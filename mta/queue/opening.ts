@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../contract/server.ts';
+import { syncFolderNow } from '../files/sync-folder.ts';
 import { Changes } from './changes.ts';
 import {
   DamagedError,
@@ -15,7 +16,6 @@ import {
   isDamage,
   migrate,
   openForWriting,
-  syncFolder,
   type Db,
   type WriterPragmas,
 } from './database.ts';
@@ -53,8 +53,8 @@ export function openSpool(spool: string, pragmas: WriterPragmas, sweep = true, n
     });
   }
   if (sweep) sweepBodies(db, bodies, damaged ?? newestDamaged(spool), findings);
-  syncFolder(bodies);
-  syncFolder(spool);
+  syncFolderNow(bodies);
+  syncFolderNow(spool);
   return { db, findings };
 }
 
@@ -84,8 +84,8 @@ function moveAside(spool: string, now: Date): string {
     const from = path.join(spool, databaseName + suffix);
     if (existsSync(from)) renameSync(from, path.join(folder, databaseName + suffix));
   }
-  syncFolder(folder);
-  syncFolder(spool);
+  syncFolderNow(folder);
+  syncFolderNow(spool);
   return folder;
 }
 

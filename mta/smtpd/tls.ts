@@ -5,13 +5,15 @@
  * expire, names another host, or does not read. Fails: `bad-input` naming parameter and file when a certificate that
  * main.cf names cannot be read or does not fit its key.
  */
-import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Configuration } from '../config/configuration.ts';
 import type { MailLog } from '../maillog/log.ts';
 import { badInput, errorMessage } from '../contract/errors.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { writeWhole } from '../files/write-whole.ts';
 
 /** PEM texts. `cert` may hold a chain. */
 export interface TlsMaterial {
@@ -119,7 +121,8 @@ export async function selfSigned(
     ],
   });
   const text = `${made.private.trim()}\n${made.cert.trim()}\n`;
-  await writePrivate(folder, file, text);
+  await makeFolder(folder);
+  await writeWhole(file, text);
   onMade?.(file);
   return { key: text, cert: text, selfSigned: true };
 }
@@ -135,23 +138,5 @@ function serves(text: string, hostname: string, now: number): boolean {
     );
   } catch {
     return false;
-  }
-}
-
-async function writePrivate(folder: string, file: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(6).toString('hex')}`;
-  try {
-    const handle = await open(draft, 'wx', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
   }
 }

@@ -8,12 +8,13 @@
  * `conflict` when another program holds the lock, `internal` with file and line when the file is damaged.
  */
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, readFile, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { makeFolder } from '../../config/make-folder.ts';
 import { badInput, PostriderError } from '../../contract/errors.ts';
+import { makeFolder } from '../../files/make-folder.ts';
+import { writeWhole } from '../../files/write-whole.ts';
 import { checkPassword, defaultIterations, makeVerifier, type ScramVerifier } from './scram.ts';
 
 export interface SaslUser {
@@ -130,32 +131,8 @@ export function openSaslUsers(file: string, options: { iterations?: number | und
     }
   }
 
-  async function save(next: ReadonlyMap<string, Entry>): Promise<void> {
-    const folder = dirname(file);
-    const draft = join(folder, `.${basename(file)}.${randomBytes(6).toString('hex')}`);
-    const text = [...next.values()].map((entry) => `${JSON.stringify(entry)}\n`).join('');
-    try {
-      const handle = await open(draft, 'wx', 0o600);
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(draft, file);
-    } catch (error) {
-      await rm(draft, { force: true });
-      throw error;
-    }
-    // Windows cannot sync a folder; its rename is journalled.
-    if (process.platform !== 'win32') {
-      const handle = await open(folder, 'r');
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    }
+  function save(next: ReadonlyMap<string, Entry>): Promise<void> {
+    return writeWhole(file, [...next.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(''));
   }
 
   /** Runs one read-change-write after the other; `edit` returns false when nothing changed. */
