@@ -10,11 +10,11 @@ test('the log follows what happens, and one message can be singled out', async (
   await expect(lines.getByText('sent', { exact: true })).toBeVisible();
   const id = await lines
     .getByRole('option', { name: /to=<log@example\.test>/ })
-    .getByRole('button')
+    .locator('[data-queue-id]')
     .textContent();
   await lines
     .getByRole('option', { name: /to=<log@example\.test>/ })
-    .getByRole('button')
+    .locator('[data-queue-id]')
     .click();
   await expect(lines.getByRole('option', { name: /connect from/ })).toHaveCount(0);
   await expect(lines.getByRole('option', { name: new RegExp(`${id ?? '?'} ?: removed`) })).toBeVisible();

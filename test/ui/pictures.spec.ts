@@ -65,9 +65,13 @@ async function block(app: App): Promise<void> {
   };
   await run(
     ...['postconf', '-e', 'postrider_profile=server', 'mydestination=', 'mynetworks=127.0.0.0/8'],
-    ...[
-      'transport_maps=inline:{partner.test=smtp:[127.0.0.1]:9, club.test=retry:4.2.0 greylisted, big.test=retry:4.2.2 mailbox over quota}',
-    ],
+    'smtpd_relay_restrictions=permit_mynetworks, reject_unauth_destination',
+    `transport_maps=inline:{ partner.test=smtp:[127.0.0.1]:9,
+      { club.test = retry:4.2.0 host mx.club.test[192.0.2.7] said: 450 4.2.0 Greylisted, try again later },
+      { big.test = retry:4.2.2 host mx.big.test[192.0.2.9] said: 452 4.2.2 Mailbox over quota } }`.replaceAll(
+      /\s+/g,
+      ' ',
+    ),
   );
   await run('reload');
   for (let n = 0; n < 24; n++) {
@@ -120,8 +124,8 @@ for (const { theme, language, wide } of [
             .click();
         await picture(app, name, theme, language);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
-        expect(await violations(app), `${name}, by axe`).toEqual([]);
+        expect.soft(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
+        expect.soft(await violations(app), `${name}, by axe`).toEqual([]);
       }
     });
   });
@@ -144,8 +148,13 @@ async function violations({ page }: App): Promise<string[]> {
       }
       const holder = window as unknown as { axe?: Axe };
       if (holder.axe === undefined) throw new Error(`axe is not there (${source})`);
-      const result = await holder.axe.run({ iframes: false, resultTypes: ['violations'] });
-      return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`);
+      const result = await holder.axe.run({
+        iframes: false,
+        resultTypes: ['violations'],
+        // A list's rows scroll inside the element that has the focus and the keys, which the rule does not see.
+        rules: { 'scrollable-region-focusable': { enabled: false } },
+      });
+      return result.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
     },
     await installAxe(page),
   );
