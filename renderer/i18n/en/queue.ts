@@ -68,11 +68,11 @@ export const queue = {
     showList: 'Show as list',
   },
   actions: {
-    retry: (count: number) => some('Retry now', count),
+    retry: (count: number) => (count <= 1 ? 'Retry now' : `Retry ${formatNumber('en', count)} now`),
     hold: (count: number) => some('Hold', count),
     release: (count: number) => some('Release', count),
     requeue: (count: number) => some('Requeue', count),
-    expire: (count: number) => `${some('Return to sender', count)}…`,
+    expire: (count: number) => (count <= 1 ? 'Return to sender…' : `Return ${formatNumber('en', count)} to sender…`),
     remove: (count: number) => `${some('Delete', count)}…`,
     show: 'Show message',
     log: 'Follow in log',

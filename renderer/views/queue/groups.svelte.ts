@@ -36,6 +36,8 @@ export class QueueGroups {
   loaded = $state(false);
   problem = $state<string | undefined>(undefined);
   by = $state<By>('reason');
+  /** Messages that are in no group: without a reason yet, or without a domain. */
+  ungrouped = $state(0);
   readonly #opened = new SvelteMap<string, Opened>();
   readonly #client: MailServerClient;
   readonly #refresh = coalesce(() => this.#load(), 600);
@@ -58,7 +60,6 @@ export class QueueGroups {
     }
     return rows;
   });
-  readonly count = $derived(this.groups.reduce((sum, group) => sum + group.count, 0));
 
   constructor(client: MailServerClient) {
     this.#client = client;
@@ -145,12 +146,16 @@ export class QueueGroups {
     const generation = this.#generation;
     const filter = this.#filter;
     try {
-      const { groups } = await this.#client.call('queue.groups', { by: this.by, filter, limit: most });
+      const [{ groups }, { total }] = await Promise.all([
+        this.#client.call('queue.groups', { by: this.by, filter, limit: most }),
+        this.#client.call('queue.list', { filter, limit: 1 }),
+      ]);
       if (generation !== this.#generation) return;
       for (const key of [...this.#opened.keys()]) {
         if (!groups.some((group) => group.key === key)) this.#opened.delete(key);
       }
       this.groups = groups;
+      this.ungrouped = Math.max(0, total - groups.reduce((sum, { count }) => sum + count, 0));
       this.problem = undefined;
       this.loaded = true;
       for (const group of groups) {
