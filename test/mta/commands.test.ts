@@ -60,13 +60,16 @@ async function listed(where: Asked): Promise<Listed[]> {
 
 /** Waits until every message has been tried, and lies in deferred. */
 async function settled(where: Asked, count: number): Promise<void> {
+  let rows: Listed[] = [];
   await eventually(async () => {
-    const rows = await listed(where);
+    rows = await listed(where);
     const tried = rows.every(
       (row) => row.queue_name === 'deferred' && row.recipients.every((each) => each.delay_reason !== undefined),
     );
     return rows.length === count && tried ? true : undefined;
-  }, `${count} deferred`);
+  }, `${count} deferred`).catch((error: unknown) => {
+    throw new Error(`the queue has ${JSON.stringify(rows)}`, { cause: error });
+  });
 }
 
 const emptied = (where: Asked): Promise<unknown> => where.run('postsuper', '-d', 'ALL');
