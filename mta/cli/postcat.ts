@@ -4,41 +4,26 @@
  */
 import { PostriderError } from '../contract/errors.ts';
 import type { QueueMessage } from '../contract/mail.ts';
-import { getopt } from './getopt.ts';
-import {
-  exitCodes,
-  Fatal,
-  guarded,
-  takeData,
-  withServer,
-  write,
-  type CliIo,
-  type MailServerConnection,
-  type Run,
-} from './io.ts';
+import { isQueueId, readArguments } from './arguments.ts';
+import { exitCodes, Fatal, guarded, withServer, write, type CliIo, type MailServerConnection, type Run } from './io.ts';
 import { dateTime } from './queue-format.ts';
 
 const usage =
   'usage: postcat [-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)] [-h (header text)] [-q (access queue)] [-v] [file(s)...]';
+const command = { name: 'postcat', letters: 'bc:dehoqrs:v', usage };
 
 const slice = 262_144;
 
 export const run: Run = (argv, io) =>
   guarded('postcat', io, async () => {
-    const { data, rest } = takeData(argv, io.env);
-    const { options, operands, problem } = getopt(rest, 'bc:dehoqrs:v');
-    if (problem !== undefined) {
-      await write(io.stderr, `postcat: ${problem}\n`);
-      throw new Fatal(exitCodes.failure, usage);
-    }
-    const given = new Set(options.map(({ letter }) => letter));
+    const { data, given, operands } = await readArguments(command, argv, io);
     if (!given.has('q')) {
       throw new Fatal(exitCodes.failure, 'this queue has no files to name; write postcat -q with queue ids');
     }
     if (operands.length === 0) throw new Fatal(exitCodes.failure, usage);
     const all = !given.has('b') && !given.has('e') && !given.has('h');
     const parts = { envelope: all || given.has('e'), headers: all || given.has('h'), body: all || given.has('b') };
-    const bad = operands.find((id) => !/^[0-9A-Za-z]{1,64}$/.test(id));
+    const bad = operands.find((id) => !isQueueId(id));
     if (bad !== undefined) throw new Fatal(exitCodes.failure, `bad mail queue ID: ${bad}`);
     return withServer(io, data(), async (server) => {
       for (const id of operands) await show(server, id, parts, io);

@@ -14,22 +14,17 @@ import { parseMainCf, splitNameValue, type MainCf } from '../config/main-cf.ts';
 import { parseMasterCf, type MasterCf } from '../config/master-cf.ts';
 import { parameters } from '../config/parameters.ts';
 import { tableTypes } from '../config/tables.ts';
-import { getopt } from './getopt.ts';
-import { exitCodes, Fatal, guarded, takeData, write, type CliIo, type Run } from './io.ts';
+import { readArguments } from './arguments.ts';
+import { exitCodes, Fatal, guarded, write, type CliIo, type Run } from './io.ts';
 import { fold, printMaster, printMasterFields, printMasterParameters } from './postconf-master.ts';
 
 const usage =
   'usage: postconf [-c config_dir] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]';
+const command = { name: 'postconf', letters: 'c:defFhHmMno:pPvxX#', usage };
 
 export const run: Run = (argv, io) =>
   guarded('postconf', io, async () => {
-    const { data, rest } = takeData(argv, io.env);
-    const { options, operands, problem } = getopt(rest, 'c:defFhHmMno:pPvxX#');
-    if (problem !== undefined) {
-      await write(io.stderr, `postconf: ${problem}\n`);
-      throw new Fatal(exitCodes.failure, usage);
-    }
-    const given = new Set(options.map(({ letter }) => letter));
+    const { data, options, operands, given } = await readArguments(command, argv, io);
     oneOf(given, ['d', 'n']);
     oneOf(given, ['e', 'X', '#']);
     oneOf(given, ['F', 'M', 'P', 'm']);

@@ -5,21 +5,20 @@
 import { PostriderError } from '../contract/errors.ts';
 import type { Filter } from '../contract/filter.ts';
 import type { QueueEntry } from '../contract/mail.ts';
+import { readArguments } from './arguments.ts';
 import { readCliConfiguration } from './configuration.ts';
-import { getopt } from './getopt.ts';
-import { exitCodes, Fatal, guarded, takeData, withServer, write, type MailServerConnection, type Run } from './io.ts';
+import { exitCodes, Fatal, guarded, withServer, write, type MailServerConnection, type Run } from './io.ts';
 import { jsonMessage, listHeading, listMessage, listSummary, type ListedMessage } from './queue-format.ts';
 
 const usage = 'usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site';
+const command = { name: 'postqueue', letters: 'c:fi:jps:v', usage, failure: exitCodes.unavailable };
 
 export const run: Run = (argv, io) =>
   guarded('postqueue', io, async () => {
-    const { data, rest } = takeData(argv, io.env);
-    const { options, operands, problem } = getopt(rest, 'c:fi:jps:v');
-    if (problem !== undefined) await write(io.stderr, `postqueue: ${problem}\n`);
+    const { data, options, operands } = await readArguments(command, argv, io);
     const modes = options.filter(({ letter }) => 'fijps'.includes(letter));
     const [mode] = modes;
-    if (problem !== undefined || mode === undefined || modes.length > 1 || operands.length > 0) {
+    if (mode === undefined || modes.length > 1 || operands.length > 0) {
       throw new Fatal(exitCodes.unavailable, usage);
     }
     const { letter, value } = mode;

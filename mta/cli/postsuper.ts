@@ -7,21 +7,12 @@ import { createInterface } from 'node:readline';
 import { PostriderError } from '../contract/errors.ts';
 import type { Filter } from '../contract/filter.ts';
 import type { QueueMessage } from '../contract/mail.ts';
-import { getopt } from './getopt.ts';
-import {
-  exitCodes,
-  Fatal,
-  guarded,
-  takeData,
-  withServer,
-  write,
-  type CliIo,
-  type MailServerConnection,
-  type Run,
-} from './io.ts';
+import { isQueueId, readArguments } from './arguments.ts';
+import { exitCodes, Fatal, guarded, withServer, write, type CliIo, type MailServerConnection, type Run } from './io.ts';
 
 const usage =
   'usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)][-v (verbose)] [queue...]';
+const command = { name: 'postsuper', letters: 'c:d:e:f:h:H:pr:sSv', usage };
 
 /** In the order in which Postfix reports them. */
 const operations = [
@@ -40,12 +31,7 @@ const parallel = 64;
 
 export const run: Run = (argv, io) =>
   guarded('postsuper', io, async () => {
-    const { data, rest } = takeData(argv, io.env);
-    const { options, operands, problem } = getopt(rest, 'c:d:e:f:h:H:pr:sSv');
-    if (problem !== undefined) {
-      await write(io.stderr, `postsuper: ${problem}\n`);
-      throw new Fatal(exitCodes.failure, usage);
-    }
+    const { data, options, operands } = await readArguments(command, argv, io);
     const stranger = operands.find((name) => !queues.includes(name));
     if (stranger !== undefined) throw new Fatal(exitCodes.failure, `invalid directory name: ${stranger}`);
 
@@ -92,7 +78,7 @@ interface Wanted {
 }
 
 async function addId(target: Wanted, id: string, io: CliIo): Promise<void> {
-  if (/^[0-9A-Za-z]{1,64}$/.test(id)) target.ids.add(id);
+  if (isQueueId(id)) target.ids.add(id);
   else await write(io.stderr, `postsuper: warning: invalid mail queue id: ${id}\n`);
 }
 

@@ -5,24 +5,23 @@
 import { hostname } from 'node:os';
 import { PostriderError } from '../contract/errors.ts';
 import { openSaslUsers, splitLogin } from '../smtpd/sasl/users.ts';
+import { readArguments } from './arguments.ts';
 import { readCliConfiguration } from './configuration.ts';
-import { getopt } from './getopt.ts';
-import { exitCodes, Fatal, guarded, readAll, takeData, write, type CliIo, type Run } from './io.ts';
+import { exitCodes, Fatal, guarded, readAll, write, type CliIo, type Run } from './io.ts';
 import { usersFile } from './sasl-file.ts';
 
 const usage = 'usage: saslpasswd2 [-p] [-c|-d] [-u domain] [-f file] [--data dir] userid';
+/** -a (application) and -n (no plaintext) of the original change nothing: there are no plaintext passwords here. */
+const command = { name: 'saslpasswd2', letters: 'pcdnu:f:a:', usage, failure: exitCodes.usage };
 /** Longest password read; the store has its own, lower limit. */
 const passwordLimit = 65_536;
 
 export const run: Run = (argv, io) =>
   guarded('saslpasswd2', io, async () => {
-    const { data, rest } = takeData(argv, io.env);
-    // -a (application) and -n (no plaintext) of the original change nothing: there are no plaintext passwords here.
-    const { options, operands, problem } = getopt(rest, 'pcdnu:f:a:');
-    if (problem !== undefined) await write(io.stderr, `saslpasswd2: ${problem}\n`);
+    const { data, options, operands } = await readArguments(command, argv, io);
     const value = (letter: string): string | undefined => options.findLast((option) => option.letter === letter)?.value;
     const [login, ...more] = operands;
-    if (problem !== undefined || login === undefined || login === '' || more.length > 0) {
+    if (login === undefined || login === '' || more.length > 0) {
       throw new Fatal(exitCodes.usage, usage);
     }
     if (value('c') !== undefined && value('d') !== undefined)

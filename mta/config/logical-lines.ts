@@ -3,6 +3,8 @@
  * continues the one before; empty lines and lines whose first other character is `#` are skipped, also in between
  * (postconf(5), "main.cf file format"). Never fails.
  */
+import type { Finding } from '../contract/server.ts';
+
 export interface LogicalLine {
   /** Pieces joined by one space, without leading or trailing white space. */
   readonly text: string;
@@ -40,6 +42,23 @@ export function logicalLines(text: string): LogicalLine[] {
   }
   flush();
   return result;
+}
+
+/** The lines of main.cf or master.cf; those that continue nothing are passed over, as Postfix does, and put in `findings`. */
+export function* settingLines(text: string, file: string, findings: Finding[]): Generator<LogicalLine> {
+  for (const logical of logicalLines(text)) {
+    if (!logical.orphan) {
+      yield logical;
+      continue;
+    }
+    findings.push({
+      level: 'warning',
+      code: 'orphan-continuation',
+      message: `logical line must not start with whitespace: "${logical.text}"`,
+      file,
+      line: logical.line,
+    });
+  }
 }
 
 /** Only ASCII white space: an ideographic space is a character like any other, and is reported as such. */

@@ -4,7 +4,7 @@
  */
 import type { Finding } from '../contract/server.ts';
 import { ConfigurationError } from './errors.ts';
-import { logicalLines } from './logical-lines.ts';
+import { settingLines } from './logical-lines.ts';
 import { lookalikeHint } from './lookalikes.ts';
 
 export interface Setting {
@@ -23,17 +23,7 @@ export interface MainCf {
 export function parseMainCf(text: string, file: string): MainCf {
   const settings = new Map<string, Setting>();
   const findings: Finding[] = [];
-  for (const { text: logical, line, orphan } of logicalLines(text)) {
-    if (orphan) {
-      findings.push({
-        level: 'warning',
-        code: 'orphan-continuation',
-        message: `logical line must not start with whitespace: "${logical}"`,
-        file,
-        line,
-      });
-      continue;
-    }
+  for (const { text: logical, line } of settingLines(text, file, findings)) {
     const setting = splitNameValue(logical, file, line);
     const earlier = settings.get(setting.name);
     // As Postfix: twice the same does no harm.

@@ -5,7 +5,7 @@
 import type { Finding } from '../contract/server.ts';
 import type { MasterService } from './configuration.ts';
 import { ConfigurationError } from './errors.ts';
-import { logicalLines } from './logical-lines.ts';
+import { settingLines } from './logical-lines.ts';
 import { lookalikeHint } from './lookalikes.ts';
 import { splitNameValue } from './main-cf.ts';
 
@@ -25,17 +25,7 @@ export function parseMasterCf(text: string, file: string): MasterCf {
   const services: ParsedService[] = [];
   const findings: Finding[] = [];
   const seen = new Map<string, number>();
-  for (const { text: logical, line, orphan } of logicalLines(text)) {
-    if (orphan) {
-      findings.push({
-        level: 'warning',
-        code: 'orphan-continuation',
-        message: `logical line must not start with whitespace: "${logical}"`,
-        file,
-        line,
-      });
-      continue;
-    }
+  for (const { text: logical, line } of settingLines(text, file, findings)) {
     const service = parseService(logical, file, line);
     const key = `${service.service}/${service.type}`;
     const earlier = seen.get(key);

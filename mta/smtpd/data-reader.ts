@@ -61,8 +61,9 @@ export class DataReader {
           state = inLine;
           break;
         case dotAfterCrlf:
+        case dotAfterLf:
           if (byte === cr) {
-            state = dotCrAfterCrlf;
+            state = state === dotAfterCrlf ? dotCrAfterCrlf : dotCrAfterLf;
             continue;
           }
           if (byte === lf) {
@@ -76,38 +77,21 @@ export class DataReader {
           // The dot was stuffing.
           state = inLine;
           break;
-        case dotAfterLf:
-          if (byte === cr) {
-            state = dotCrAfterLf;
-            continue;
-          }
-          if (byte === lf) {
-            buffer[length++] = dot;
-            buffer[length++] = lf;
-            this.bareNewline = true;
-            state = afterLf;
-            continue;
-          }
-          state = inLine;
-          break;
         case dotCrAfterCrlf:
-          if (byte === lf) {
-            this.#ended = true;
-            this.#state = state;
-            this.#flush(buffer, length, out);
-            return position;
-          }
-          // The dot was stuffing before a bare CR.
-          buffer[length++] = 0x20;
-          state = inLine;
-          break;
         case dotCrAfterLf:
           if (byte === lf) {
+            if (state === dotCrAfterCrlf) {
+              this.#ended = true;
+              this.#state = state;
+              this.#flush(buffer, length, out);
+              return position;
+            }
             buffer[length++] = dot;
             buffer[length++] = lf;
             state = afterCrlf;
             continue;
           }
+          // The dot was stuffing before a bare CR.
           buffer[length++] = 0x20;
           state = inLine;
           break;
