@@ -35,9 +35,6 @@ import { checkFilter, speaksOfQueues, type Term } from './terms.ts';
 import type { WriterData } from './writer-thread.ts';
 import type { ActAnswer, BodyAnswer, ReadRequest } from './wire.ts';
 
-/** Bodies up to this size belong in the database (`kind: 'memory'`); larger ones in files. */
-export const inlineBodyLimit = 65_536;
-
 export interface QueueStoreOptions {
   /** Told of each finding (damage, stray files) as it is made. */
   readonly onFinding?: ((finding: Finding) => void) | undefined;

@@ -3,8 +3,8 @@
  * picture of each in test-results/pictures. `PICTURES=docs/images npm test -- chromium` renews those of the README.
  */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { root } from '#main/tools/paths.ts';
 import { connectControl } from '#mta/control/connect.ts';
 import { postrider } from '../support/server.ts';
@@ -12,7 +12,7 @@ import { expect, test, type App } from './fixtures.ts';
 
 const folder = path.resolve(root, process.env['PICTURES'] ?? 'test-results/pictures');
 const pages = ['overview', 'inbox', 'queue', 'log', 'send'] as const;
-const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const axeSource = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 /** Mail as a shop's program would send it, and some that waits for a host that does not answer. */
 async function fill(app: App): Promise<void> {
