@@ -5,6 +5,7 @@ import { mailDate } from '../cleanup/mail-date.ts';
 import { testConfiguration } from '../qmgr/testing/test-configuration.ts';
 import type { DeliveryOutcome } from '../qmgr/agent.ts';
 import type { NewMessage, QueuedMessage } from '../queue/store.ts';
+import { queuedMessage } from '../queue/testing/messages.ts';
 import { formatReport, type Report } from './report.ts';
 import { buildReports, type ReportedOutcomes } from './reports.ts';
 
@@ -111,22 +112,16 @@ async function reports(
       log: { line: (service, text) => void log.push(`${service}: ${text}`) },
       newId: () => `R${++next}`,
       now: arrival,
-      message: {
-        id: 'A1',
-        queue: 'incoming',
+      message: queuedMessage({
         arrival,
-        envelope: { sender: 'ada@example.org' },
         size: 100,
         recipients: [
           { index: 0, address: 'a@x.test', state: 'waiting' },
           { index: 1, address: 'b@x.test', state: 'waiting', notify: ['NEVER'] },
           { index: 2, address: 'c@x.test', state: 'waiting', notify: ['SUCCESS', 'DELAY'] },
         ],
-        attempts: 0,
-        warned: false,
-        forcedExpire: false,
         ...message,
-      },
+      }),
       body: () => Promise.resolve({ kind: 'memory', data: Buffer.from('Subject: x\nY: z\n\nsecret body\n') }),
     },
     outcomes,

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DeliveryAgent, DeliveryOutcome, Route } from '../qmgr/agent.ts';
 import { testConfiguration } from '../qmgr/testing/test-configuration.ts';
-import type { QueuedMessage, QueuedRecipient, StoredBody } from '../queue/store.ts';
+import type { QueuedRecipient, StoredBody } from '../queue/store.ts';
+import { queuedMessage } from '../queue/testing/messages.ts';
 import { createLocalAgent, type LocalAgentOptions } from './agent.ts';
 
 const run = promisify(execFile);
@@ -47,17 +48,7 @@ function deliver(
     ...recipient,
     index,
   }));
-  const message: QueuedMessage = {
-    id: 'A1',
-    queue: 'incoming',
-    arrival: Date.now(),
-    envelope: { sender: 'ada@example.org' },
-    size: 20,
-    recipients,
-    attempts: 0,
-    warned: false,
-    forcedExpire: false,
-  };
+  const message = queuedMessage({ recipients });
   return agent.deliver({ message, recipients, body, route: { transport: 'virtual', nexthop: '', mailbox, ...route } });
 }
 

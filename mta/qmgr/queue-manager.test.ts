@@ -1,11 +1,30 @@
 import { expect, test } from 'vitest';
-import { bounced, deferred, gate, rig, sent } from './testing/rig.ts';
+import type { Route } from './agent.ts';
+import { bounced, deferred, gate, rig, sent, type Answer, type Rig } from './testing/rig.ts';
 
 const minute = 60_000;
 const smtp = (address: string): { transport: string; nexthop: string } => ({
   transport: 'smtp',
   nexthop: address.slice(address.lastIndexOf('@') + 1),
 });
+
+const oneAtATime = { initial_destination_concurrency: '1', default_destination_concurrency_limit: '1' };
+
+/** A manager that has started and whose deliveries wait until `held` is opened, and succeed then. */
+async function blocked(
+  set?: Readonly<Record<string, string>>,
+  resolve?: (address: string) => Route,
+): Promise<{ held: ReturnType<typeof gate>; r: Rig }> {
+  const held = gate();
+  const waiting = async (): Promise<Answer> => {
+    await held.wait;
+    return sent;
+  };
+  const r = rig(waiting, set, resolve);
+  r.manager.start();
+  await r.clock.settle();
+  return { held, r };
+}
 
 test('a fresh message is delivered from memory and removed, with Postfix’s log lines', async () => {
   const r = rig(() => ({ ...sent, transmission: 0.0312 }));
@@ -168,17 +187,7 @@ test('retry now tries a suspended destination at once', async () => {
 });
 
 test('recipients: 50 a delivery, each settled as it is sent; a big message does not starve a small one', async () => {
-  const held = gate();
-  const r = rig(
-    async () => {
-      await held.wait;
-      return sent;
-    },
-    { initial_destination_concurrency: '1', default_destination_concurrency_limit: '1' },
-    smtp,
-  );
-  r.manager.start();
-  await r.clock.settle();
+  const { held, r } = await blocked(oneAtATime, smtp);
   const many = Array.from({ length: 220 }, (_, i) => `u${i}@big.test`);
   await Promise.all([r.manager.accept(r.message('BIG', many)), r.manager.accept(r.message('SMALL', ['x@big.test']))]);
   held.open();
@@ -210,16 +219,7 @@ test('some sent, some deferred: only the deferred are tried again', async () => 
 });
 
 test('the active limit holds; the rest waits in incoming, then goes, none twice', async () => {
-  const held = gate();
-  const r = rig(
-    async () => {
-      await held.wait;
-      return sent;
-    },
-    { qmgr_message_active_limit: '8' },
-  );
-  r.manager.start();
-  await r.clock.settle();
+  const { held, r } = await blocked({ qmgr_message_active_limit: '8' });
   for (let i = 0; i < 40; i++)
     await r.manager.accept(r.message(`A${i}`, ['bob@x.test'], { arrival: r.clock.now() + i / 100 }));
   await r.clock.settle();
@@ -250,17 +250,7 @@ test('what a crash left in incoming and deferred is taken up, in turn', async ()
 });
 
 test('hold and remove leave memory at once when nothing is in flight', async () => {
-  const held = gate();
-  const r = rig(
-    async () => {
-      await held.wait;
-      return sent;
-    },
-    { initial_destination_concurrency: '1', default_destination_concurrency_limit: '1' },
-    smtp,
-  );
-  r.manager.start();
-  await r.clock.settle();
+  const { held, r } = await blocked(oneAtATime, smtp);
   for (const id of ['A1', 'A2', 'A3']) await r.manager.accept(r.message(id, ['bob@x.test']));
   await r.clock.settle();
   await r.manager.act('hold', { ids: ['A2'] });
@@ -336,13 +326,7 @@ test('a damaged body goes to corrupt; an unknown transport and a throwing agent 
 });
 
 test('stop settles what is in hand, and tells when it could not', async () => {
-  const held = gate();
-  const r = rig(async () => {
-    await held.wait;
-    return sent;
-  });
-  r.manager.start();
-  await r.clock.settle();
+  const { held, r } = await blocked();
   await r.manager.accept(r.message('A1', ['bob@x.test']));
   await r.clock.settle();
   const stopped = r.manager.stop(5000);

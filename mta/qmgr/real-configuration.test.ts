@@ -10,7 +10,7 @@ import { createLocalAgent } from '../local/agent.ts';
 import { createSmtpAgent } from '../smtp/agent.ts';
 import { scriptedServer } from '../smtp/testing/scripted-server.ts';
 import { buildReports } from '../bounce/reports.ts';
-import type { QueuedMessage } from '../queue/store.ts';
+import { queuedMessage } from '../queue/testing/messages.ts';
 import { transportLimits } from './parameters.ts';
 import { createResolver } from './resolve.ts';
 
@@ -25,17 +25,7 @@ async function load(profile: 'sink' | 'server'): Promise<Configuration> {
   return loadConfiguration(join(data, 'etc'), { dataFolder: data });
 }
 
-const message: QueuedMessage = {
-  id: 'A1',
-  queue: 'incoming',
-  arrival: Date.now(),
-  envelope: { sender: 'ada@example.org' },
-  size: 30,
-  recipients: [{ index: 0, address: 'x@y.test', state: 'waiting' }],
-  attempts: 0,
-  warned: false,
-  forcedExpire: false,
-};
+const message = queuedMessage({ size: 30 });
 const body = { kind: 'memory', data: Buffer.from('Subject: x\n\ny\n') } as const;
 const log = { line: (): void => undefined };
 

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { DeliveryAgent, DeliveryOutcome } from '../qmgr/agent.ts';
 import { testConfiguration } from '../qmgr/testing/test-configuration.ts';
 import type { NewRecipient, QueuedMessage, StoredBody } from '../queue/store.ts';
+import { queuedMessage } from '../queue/testing/messages.ts';
 import { createSmtpAgent } from './agent.ts';
 import type { Dns } from './hosts.ts';
 import { scriptedServer, type Script, type ScriptedServer } from './testing/scripted-server.ts';
@@ -49,18 +50,7 @@ function deliver(
     index,
     state: 'waiting' as const,
   }));
-  const message: QueuedMessage = {
-    id: 'B76B92205CE',
-    queue: 'incoming',
-    arrival: Date.now(),
-    envelope: { sender: 'ada@example.org' },
-    size: 20,
-    recipients,
-    attempts: 0,
-    warned: false,
-    forcedExpire: false,
-    ...more.message,
-  };
+  const message = queuedMessage({ id: 'B76B92205CE', recipients, ...more.message });
   return agent.deliver({
     message,
     recipients,

@@ -51,6 +51,9 @@ export class DataReader {
       const byte = chunk[position] as number;
       position += 1;
       switch (state) {
+        // Nearly every byte: asked first.
+        case inLine:
+          break;
         case crInLine:
           if (byte === lf) {
             buffer[length++] = lf;

@@ -2,21 +2,13 @@
 import { statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dialogue, Talk } from './testing/dialogue.ts';
-import { startServer, type TestServer, type TestServerOptions } from './testing/server.ts';
+import { serversPerTest } from './testing/servers.ts';
 import { openTls, selfSigned } from './tls.ts';
 import { testConfiguration } from './testing/configuration.ts';
 
-const open: TestServer[] = [];
-async function start(mainCf?: string, options?: TestServerOptions): Promise<TestServer> {
-  const server = await startServer(mainCf, options);
-  open.push(server);
-  return server;
-}
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
+const start = serversPerTest();
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const plain = (user: string, password: string): string => base64(`\0${user}\0${password}`);

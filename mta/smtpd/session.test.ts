@@ -1,18 +1,10 @@
 /** Whole sessions as dialogues over real sockets. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StoreFullError } from '../queue/store.ts';
 import { dialogue, Talk } from './testing/dialogue.ts';
-import { startServer, type TestServer, type TestServerOptions } from './testing/server.ts';
+import { serversPerTest } from './testing/servers.ts';
 
-const open: TestServer[] = [];
-async function start(mainCf?: string, options?: TestServerOptions): Promise<TestServer> {
-  const server = await startServer(mainCf, options);
-  open.push(server);
-  return server;
-}
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
+const start = serversPerTest();
 
 const sink = 'postrider_profile = sink';
 const stranger = 'mynetworks = 192.0.2.0/24\nsmtpd_client_event_limit_exceptions =';

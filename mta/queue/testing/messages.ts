@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Filter } from '../../contract/filter.ts';
-import type { ListQuery, NewMessage, RecipientOutcome } from '../store.ts';
+import type { ListQuery, NewMessage, QueuedMessage, RecipientOutcome } from '../store.ts';
 
 export function temporaryFolder(): string {
   return mkdtempSync(path.join(os.tmpdir(), 'queue-test-'));
@@ -27,6 +27,22 @@ export function newMessage(
     size: data.length,
     body: { kind: 'memory', data },
     ...rest,
+  };
+}
+
+/** As the store gives it to a delivery agent: fresh, for `x@y.test` unless `changes` says for whom. */
+export function queuedMessage(changes: Partial<QueuedMessage> = {}): QueuedMessage {
+  return {
+    id: 'A1',
+    queue: 'incoming',
+    arrival: Date.now(),
+    envelope: { sender: 'ada@example.org' },
+    size: 20,
+    recipients: [{ index: 0, address: 'x@y.test', state: 'waiting' }],
+    attempts: 0,
+    warned: false,
+    forcedExpire: false,
+    ...changes,
   };
 }
 
