@@ -137,6 +137,8 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
       configuration: current,
       lookup: (map, key) => tables.lookup(map, key),
       knownUser: async (name) =>
+        // Must be reachable on every server (RFC 5321 §4.5.1).
+        name.toLowerCase() === 'postmaster' ||
         (await tables.find('alias_maps', name.toLowerCase())) !== undefined ||
         (await users.list()).some(({ user }) => user.toLowerCase() === name.toLowerCase()) ||
         (await exists(path.join(mailRoot, mailboxFolder(name)))),

@@ -4,6 +4,10 @@ import { reasonKey } from './reason.ts';
 
 test.each([
   [
+    'delivery temporarily suspended: connect to mx.example.org[192.0.2.1]:25: Connection timed out',
+    'connect to mx.example.org[…]: Connection timed out',
+  ],
+  [
     'host mx.example.org[192.0.2.1] said: 450 4.2.0 <ann@example.org>: Recipient address rejected: Greylisted for 287 seconds (in reply to RCPT TO command)',
     'host mx.example.org[…] said: 450 4.2.0 <…>: Recipient address rejected: Greylisted for … seconds (in reply to RCPT TO command)',
   ],

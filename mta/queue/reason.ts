@@ -14,6 +14,8 @@ export function reasonKey(reason: string): string {
     reason
       // Bounded first, so that a long answer of a hostile peer costs nothing.
       .slice(0, 1000)
+      // Put off because others failed the same way: the same group as those.
+      .replace(/^delivery temporarily suspended: /, '')
       .replace(/<[^<>\s]{0,320}>/g, `<${gap}>`)
       .replace(/\[[0-9a-fA-F:.]{2,45}\](?::\d{1,5})?/g, `[${gap}]`)
       .replace(/[^\s@<>()[\]:;,"']{1,64}@[^\s@<>()[\]:;,"']{1,255}/g, gap)

@@ -274,6 +274,7 @@ describe('a server that relays', () => {
     await server.run('reload');
     expect(await send('x@far.test')).toContain('554 5.7.1 <x@far.test>: Relay access denied');
     expect(await send('nosuchuser@example.test')).toContain('550 5.1.1');
+    expect(await send('postmaster@example.test')).toMatch(/^[0-9A-Z]+$/);
   });
 
   it('keeps the configuration it has when the new one is broken', async () => {
