@@ -25,7 +25,9 @@ export type { Facts } from './effective.ts';
 export async function loadConfiguration(etcFolder: string, facts?: Facts): Promise<Configuration> {
   const mainFile = path.join(etcFolder, 'main.cf');
   const masterFile = path.join(etcFolder, 'master.cf');
-  const [mainText, masterText] = await Promise.all([readText(mainFile), readText(masterFile)]);
+  // One after the other: where both are missing, the error always names the same one.
+  const mainText = await readText(mainFile);
+  const masterText = await readText(masterFile);
   const { configuration, findings } = checkFiles(
     etcFolder,
     mainText,

@@ -1,8 +1,6 @@
-/** The version of this program, from package.json: two folders up from here and from the bundle alike. */
-import { readFileSync } from 'node:fs';
+/** The version of this program. The bundle carries it inside: package.json need not lie beside it. */
+import packageFile from '../../package.json' with { type: 'json' };
 
 export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  const { version: found } = JSON.parse(text) as { version?: unknown };
-  return typeof found === 'string' ? found : '0';
+  return packageFile.version;
 }

@@ -9,6 +9,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Configuration } from '../config/configuration.ts';
 import type { QueuedMessage } from '../queue/store.ts';
+import { isOwnAddress } from '../smtpd/destinations.ts';
 import type { Route } from './agent.ts';
 
 type Maybe<T> = T | Promise<T>;
@@ -100,7 +101,8 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   function isLocalDomain(configuration: Configuration, domain: string): Maybe<boolean> {
     const literal = /^\[(?:ipv6:)?([0-9a-f:.]+)\]$/.exec(domain)?.[1];
-    if (literal !== undefined) return ownAddresses(configuration, interfaces).has(literal);
+    // smtpd takes mail for any address of this machine as ours: it must not go out by SMTP from here.
+    if (literal !== undefined) return isOwnAddress(literal) || ownAddresses(configuration, interfaces).has(literal);
     return inList(configuration.list('mydestination'), domain, false);
   }
 

@@ -25,7 +25,9 @@ interface TestOptions {
   showsHtml: boolean;
 }
 
-const inertParse = /^(Applying inline style|Executing inline event handler|Setting the document's base URI)/;
+// In the words of Chromium now, and of the one in older Electrons.
+const inertParse =
+  /^(Applying inline style|Executing inline event handler|Setting the document's base URI|Refused to (apply inline style|execute inline event handler|set the document's base URI))/;
 
 export const test = base.extend<TestOptions & { app: App }, { opener: Opener }>({
   host: ['chromium', { option: true }],

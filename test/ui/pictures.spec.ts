@@ -11,7 +11,15 @@ import { postrider } from '../support/server.ts';
 import { expect, test, type App } from './fixtures.ts';
 
 const folder = path.resolve(root, process.env['PICTURES'] ?? 'test-results/pictures');
-const pages = ['overview', 'inbox', 'queue', 'log', 'send'] as const;
+/** Name of the picture → route within the server. */
+const pages = {
+  overview: 'overview',
+  inbox: 'inbox',
+  queue: 'queue',
+  groups: 'queue/deferred?view=reason',
+  log: 'log',
+  send: 'send',
+};
 const axeSource = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 /** Mail as a shop's program would send it, and some that waits for a host that does not answer. */
@@ -108,10 +116,10 @@ for (const { theme, language, wide } of [
       await picture(app, 'empty', theme, language);
       await fill(app);
       await block(app);
-      for (const name of pages) {
+      for (const [name, route] of Object.entries(pages)) {
         await page.evaluate((hash) => {
           window.location.hash = hash;
-        }, `#/local/${name}`);
+        }, `#/local/${route}`);
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
         if (name === 'inbox') {
           await page.getByRole('option', { name: /#10293/ }).click();
@@ -122,6 +130,7 @@ for (const { theme, language, wide } of [
             .getByRole('row', { name: /reader/ })
             .first()
             .click();
+        if (name === 'groups') await page.getByRole('row').nth(1).click();
         await picture(app, name, theme, language);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         expect.soft(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
