@@ -1,6 +1,6 @@
 /**
  * Every page with real mail, in both themes and both languages: clean for axe, nothing wider than the window, and a
- * picture of each in test-results/pictures. `PICTURES=docs/images npm test -- chromium` renews those of the README.
+ * picture of each in .cache/pictures. `PICTURES=docs/images npm test -- chromium` renews those of the README.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { connectControl } from '#mta/control/connect.ts';
 import { postrider } from '../support/server.ts';
 import { expect, test, type App } from './fixtures.ts';
 
-const folder = path.resolve(root, process.env['PICTURES'] ?? 'test-results/pictures');
+const folder = path.resolve(root, process.env['PICTURES'] ?? '.cache/pictures');
 /** Name of the picture → route within the server. */
 const pages = {
   overview: 'overview',
