@@ -54,7 +54,5 @@ export const systemPackages: readonly SystemPackage[] = [
     reason: 'Chinese in the pictures of the pages',
   },
   { name: 'curl', program: 'curl', suites: ['whole'], reason: 'a real SMTP client' },
-  { name: 'mutt', program: 'mutt', suites: ['whole'], reason: 'a real reader of our Maildirs' },
   { name: 'python3', program: 'python3', suites: ['whole'], reason: 'smtplib and mailbox: client and reader' },
-  { name: 'openssl', program: 'openssl', suites: ['whole'], reason: 's_client against STARTTLS' },
 ];
