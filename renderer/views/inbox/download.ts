@@ -5,9 +5,13 @@ import { fromBase64 } from './content.ts';
 
 const slice = 262_144;
 
-/** The message's bytes as stored, at most `limit`, slice by slice. `total` is its whole size. */
+/**
+ * The bytes of a message in a mailbox (`mail.raw`) or in the queue (`queue.raw`) as stored, at most `limit`, slice by
+ * slice. `total` is its whole size. Throws `not-found` when it is gone.
+ */
 export async function readSource(
   client: MailServerClient,
+  method: 'mail.raw' | 'queue.raw',
   id: string,
   limit: number,
   options: CallOptions = {},
@@ -16,11 +20,8 @@ export async function readSource(
   let offset = 0;
   let total = Infinity;
   while (offset < Math.min(total, limit)) {
-    const answer = await client.call(
-      'mail.raw',
-      { id, offset, length: Math.min(slice, limit - offset) },
-      { signal: options.signal },
-    );
+    const length = Math.min(slice, limit - offset);
+    const answer = await client.call(method, { id, offset, length }, { signal: options.signal });
     const bytes = fromBase64(answer.data);
     total = answer.total;
     if (bytes.length === 0) break;
